@@ -1,0 +1,1 @@
+"""Image bytes in, vectors out: the extractor file, hardened decoding, preprocessing, encoding."""

@@ -1,0 +1,47 @@
+"""The rules for names and ids, which every room applies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pixkin_proto.errors import InvalidId, InvalidName, UnknownDescriptor
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+MAX_ID_BYTES = 512
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return the name of a collection, extractor or descriptor; raise InvalidName when it breaks the rule."""
+    if not NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name!r} is no name of a {kind}; use 1 to 64 of a-z, 0-9, _ and -, beginning with a letter or a digit"
+        )
+    return name
+
+
+def check_id(item: str) -> str:
+    """Return an item's id; raise InvalidId unless it is 1 to 512 bytes of UTF-8 without control characters."""
+    try:
+        size = len(item.encode())
+    except UnicodeEncodeError:
+        raise InvalidId(f"the id {ascii(item)} is no valid UTF-8; rename the file or pass ids in a manifest") from None
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise InvalidId(f"an id has 1 to {MAX_ID_BYTES} bytes, this one has {size}: {item[:40]!r}")
+    if any(ord(character) < 32 or ord(character) == 127 for character in item):
+        raise InvalidId(f"the id {item[:80]!r} has control characters; pass ids in a manifest")
+    return item
+
+
+def resolve_descriptor(name: str, known: Sequence[str]) -> str:
+    """Return the full name that `name` stands for.
+
+    A full name stands for itself, a short name for the only descriptor that ends in it, and an empty name for the only
+    descriptor. Raises UnknownDescriptor, listing the candidates, when there is no or no single one.
+    """
+    if name in known:
+        return name
+    fitting = [full for full in known if not name or full.rpartition(".")[2] == name]
+    if len(fitting) != 1:
+        raise UnknownDescriptor(name, fitting or known)
+    return fitting[0]

@@ -1,0 +1,1 @@
+"""Vectors in, ranked items out: measures, kernels, plans, stores and evaluation."""

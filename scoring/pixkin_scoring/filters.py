@@ -1,0 +1,79 @@
+"""Conditions on labels and attributes: the grammar `key=value` and `key=LOW..HIGH`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pixkin_proto.errors import InvalidFilter
+
+LABEL = "label"
+KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+Range = tuple[float, float]
+"""Lowest and highest number, both included; infinite where open."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One key and its alternatives: texts to equal or ranges to lie in, one of which must hold.
+
+    The key `label` tests the labels. A text that reads as a number also equals an attribute that is this number.
+    """
+
+    key: str
+    texts: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[Range, ...]:
+        """All ranges of numbers that satisfy the condition, the single numbers among the texts included."""
+        singles = (number(text) for text in self.texts)
+        return self.ranges + tuple((n, n) for n in singles if n is not None)
+
+
+Filter = tuple[Condition, ...]
+"""Conditions that must all hold."""
+
+
+def check_key(key: str) -> str:
+    """Return the name of an attribute; raise InvalidFilter when it breaks the rule."""
+    if not KEY.fullmatch(key):
+        raise InvalidFilter(f"{key!r} is no attribute name; use 1 to 64 of A-Z, a-z, 0-9, _, . and -")
+    return key
+
+
+def parse_filter(conditions: Iterable[str]) -> Filter:
+    """Read conditions; those with the same key are alternatives. Raises InvalidFilter."""
+    found: dict[str, Condition] = {}
+    for text in conditions:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidFilter(f"{text!r} is no condition; write key=value, label=value or key=LOW..HIGH")
+        old = found.setdefault(check_key(key), Condition(key))
+        span = None if key == LABEL else _range(value)
+        if span is None:
+            found[key] = Condition(key, (*old.texts, value), old.ranges)
+        else:
+            found[key] = Condition(key, old.texts, (*old.ranges, span))
+    return tuple(found.values())
+
+
+def number(text: str) -> float | None:
+    """Return the finite number that a text reads as, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _range(text: str) -> Range | None:
+    low, dots, high = text.partition("..")
+    ends = (-math.inf if not low else number(low), math.inf if not high else number(high))
+    if not dots or (not low and not high) or ends[0] is None or ends[1] is None:
+        return None
+    if ends[0] > ends[1]:
+        raise InvalidFilter(f"the range {text} is empty; write LOW..HIGH")
+    return ends[0], ends[1]

@@ -1,0 +1,97 @@
+"""An item of a collection, and what is said about it on the way in and out of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import PixkinError
+
+Attribute = str | float
+Vectors = Mapping[str, NDArray[np.float32]]
+"""Vectors (d,) float32 by full descriptor name."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of the file that a picture came from: bytes, ns since 1970 UTC, 32 bytes (empty: not read yet)."""
+
+    size: int = 0
+    mtime_ns: int = 0
+    sha256: bytes = b""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a collection. Items of imported vectors have no size in pixels and no thumbnail."""
+
+    id: str
+    vectors: Vectors = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    source: str = ""
+    root: str = ""
+    file: FileFacts = FileFacts()
+    width: int = 0
+    height: int = 0
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True)
+class ItemUpdate:
+    """A change to one item; None leaves a part as it is. `new_id` renames the item."""
+
+    id: str
+    labels: frozenset[str] | None = None
+    attributes: Mapping[str, Attribute] | None = None
+    file: FileFacts | None = None
+    source: str | None = None
+    new_id: str | None = None
+
+
+@dataclass(frozen=True)
+class AddResult:
+    """What became of one item: state is `added`, `replaced`, `updated` or `refused`, the last with the error."""
+
+    id: str
+    state: str
+    error: PixkinError | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a collection holds.
+
+    `generation` is raised by every write; `bytes` maps a use (`disk`, `memory`) to bytes.
+    """
+
+    name: str
+    descriptors: tuple[Descriptor, ...]
+    items: int = 0
+    generation: int = 0
+    roots: tuple[str, ...] = ()
+    thumbnails: bool = True
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    store: str = ""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Items under consideration, best first, ties by id.
+
+    ids: n strings · values: (n,) float64, the measure's own value.
+    """
+
+    ids: list[str]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of a collection found: items read, and findings as sentences."""
+
+    items: int
+    problems: tuple[str, ...]

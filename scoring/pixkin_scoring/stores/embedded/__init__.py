@@ -1,0 +1,1 @@
+"""The embedded store: a directory with one SQLite file per collection."""
