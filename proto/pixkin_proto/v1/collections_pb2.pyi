@@ -630,8 +630,10 @@ class UpdateReply(_message.Message):
 
     UPDATED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
-    updated: _builtins.int
-    """Number of items that changed."""
+    @_builtins.property
+    def updated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the items that changed."""
+
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddResult]:
         """Items that could not be changed."""
@@ -639,7 +641,7 @@ class UpdateReply(_message.Message):
     def __init__(
         self,
         *,
-        updated: _builtins.int = ...,
+        updated: _abc.Iterable[_builtins.str] | None = ...,
         refused: _abc.Iterable[Global___AddResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

@@ -1,0 +1,82 @@
+"""The extractor directory: where extractor files are found by name or fingerprint."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pixkin_proto.errors import ExtractorMismatch, InvalidExtractor, UnknownExtractor
+from pixkin_proto.names import check_name
+
+from pixkin_embedding.bundle import Extractor, read_description, read_extractor
+
+SUFFIX = ".onnx"
+
+
+def default_directory() -> Path:
+    """Return `$PIXKIN_HOME/extractors`, or the same below the platform's folder for user data."""
+    home = os.environ.get("PIXKIN_HOME")
+    if home:
+        return Path(home) / "extractors"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "pixkin" / "extractors"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pixkin" / "extractors"
+
+
+class ExtractorDirectory:
+    """The extractor files of one folder. It is read anew at every call, so a fresh export is seen at once."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or default_directory()
+
+    def list(self) -> dict[Path, Extractor]:
+        """Return every readable extractor file by path, sorted by name; other files are passed over."""
+        found = {}
+        for path in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else []:
+            try:
+                found[path] = read_description(path)
+            except InvalidExtractor:
+                continue  # its own user meets the error when asking for it by name
+        return dict(sorted(found.items(), key=lambda entry: entry[1].name))
+
+    def by_name(self, name: str) -> Path:
+        """Return the file of an extractor; an empty name stands for the only one there is.
+
+        Raises InvalidName, UnknownExtractor, and InvalidExtractor when several files have the name.
+        """
+        known = self.list()
+        if name:
+            check_name("extractor", name)
+        usual = self.path / f"{name}{SUFFIX}"
+        fitting = [path for path, extractor in known.items() if name in ("", extractor.name)]
+        if name and usual.is_file() and (usual in fitting or not fitting):
+            return usual
+        if not fitting or (not name and len(fitting) > 1):
+            raise UnknownExtractor(name, str(self.path), {extractor.name for extractor in known.values()})
+        if len(fitting) > 1:
+            files = ", ".join(path.name for path in fitting)
+            raise InvalidExtractor(f"several files are extractor {name}: {files}; keep one of them in {self.path}")
+        return fitting[0]
+
+    def install(self, file: Path) -> str:
+        """Copy an extractor file into the directory unless it is there, and return its name."""
+        extractor, data = read_extractor(file)
+        if all(known.fingerprint != extractor.fingerprint for known in self.list().values()):
+            self.path.mkdir(parents=True, exist_ok=True)
+            target = self.path / f"{extractor.name}{SUFFIX}"
+            if target.exists():
+                raise InvalidExtractor(
+                    f"{self.path} has another extractor {extractor.name}; remove that file or name another directory"
+                )
+            target.write_bytes(data)
+        return extractor.name
+
+    def by_fingerprint(self, fingerprint: str, *, name: str, collection: str) -> Path:
+        """Return the file that made a collection's descriptors; raises ExtractorMismatch, naming both sides."""
+        known = self.list()
+        for path, extractor in known.items():
+            if extractor.fingerprint == fingerprint:
+                return path
+        here = next((extractor.fingerprint for extractor in known.values() if extractor.name == name), "")
+        raise ExtractorMismatch(name, collection=collection, expected=fingerprint, got=here)

@@ -1,0 +1,5 @@
+"""`python -m pixkin_server` is the command `pixkin`."""
+
+from pixkin_server.cli import main
+
+main()

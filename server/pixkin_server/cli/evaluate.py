@@ -1,0 +1,91 @@
+"""`pixkin evaluate`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.output import Progress, print_json, print_table
+
+if TYPE_CHECKING:
+    from pixkin_scoring.evaluation.labels import Evaluation
+    from pixkin_scoring.plan import Plan
+    from pixkin_scoring.results import SearchResult
+
+    from pixkin_server.api import Service
+
+PAGE = 10_000
+
+
+@click.command()
+@click.argument("protocol", type=click.Choice(["labels"]))
+@click.argument("collection")
+@shared.search_options
+@shared.connection
+@shared.as_json
+def evaluate(protocol: str, collection: str, as_json: bool, **options: Any) -> None:
+    """Measure the rankings of COLLECTION by PROTOCOL.
+
+    labels: every item that shares a label with another one is a query against all others, over the full ranking.
+    """
+    del protocol
+    plan = shared.plan_from_options(options)
+    with shared.connected(options) as service:
+        found = _labels(service, collection, plan)
+    if as_json:
+        print_json(_to_json(found))
+        return
+    print_table(("measure", "value"), [(name, f"{value:.4f}") for name, value in found.measures.items()], right=(1,))
+    click.echo(
+        f"{len(found.per_query):,} queries, {found.left_out:,} items without a partner · "
+        f"a query took {found.timings_ms['p50']:.1f} ms (p50), {found.timings_ms['p95']:.1f} ms (p95)",
+        err=True,
+    )
+
+
+def _labels(service: Service, collection: str, plan: Plan) -> Evaluation:
+    from pixkin_scoring.evaluation.labels import evaluate_labels
+
+    from pixkin_server.api import Query
+
+    labels = dict(_all_labels(service, collection))
+    everything = replace(plan, size=max(len(labels), 1), offset=0)
+
+    def search(item: str) -> tuple[SearchResult, float]:
+        began = time.perf_counter()
+        result = service.search(collection, [Query(id=item)], everything)
+        return result, (time.perf_counter() - began) * 1000
+
+    bar = Progress("queries", len(labels))
+
+    def counted(queries: Iterable[str]) -> Iterator[str]:
+        for query in queries:
+            yield query
+            bar(1)
+
+    found = evaluate_labels(labels, search, progress=counted)
+    bar.end()
+    return found
+
+
+def _all_labels(service: Service, collection: str) -> Iterator[tuple[str, frozenset[str]]]:
+    after = ""
+    while page := service.list_items(collection, size=PAGE, after=after):
+        yield from ((item.id, item.labels) for item in page)
+        after = page[-1].id
+
+
+def _to_json(found: Evaluation) -> dict[str, Any]:
+    return {
+        "protocol": found.protocol,
+        "queries": len(found.per_query),
+        "map": found.map,
+        "measures": dict(found.measures),
+        "per_query": dict(found.per_query),
+        "timings_ms": dict(found.timings_ms),
+    }

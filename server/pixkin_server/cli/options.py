@@ -1,0 +1,166 @@
+"""Options that several commands share, declared once: flag, environment variable, default and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pixkin_scoring.plan import Plan
+
+    from pixkin_server.api import Query, Service
+    from pixkin_server.engine import Engine
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_STORE = "./pixkin.store"
+
+store = click.option(
+    "--store", default=DEFAULT_STORE, envvar="PIXKIN_STORE", show_default=True, show_envvar=True, metavar="S",
+    help="Where collections live: a directory.",
+)  # fmt: skip
+server = click.option(
+    "--server", envvar="PIXKIN_SERVER", show_envvar=True, metavar="HOST:PORT",
+    help="Ask a running pixkin server in place of a store.",
+)  # fmt: skip
+extractors = click.option(
+    "--extractors", type=click.Path(file_okay=False, path_type=Path), envvar="PIXKIN_EXTRACTORS", show_envvar=True,
+    metavar="DIR", help="Directory of extractor files.  [default: the user's data directory, or below PIXKIN_HOME]",
+)  # fmt: skip
+device = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", envvar="PIXKIN_DEVICE", show_default=True,
+    show_envvar=True, help="What computes vectors; cuda refuses to run on anything else.",
+)  # fmt: skip
+timeout = click.option(
+    "--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS", help="How long one call may take."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Return one decorator for several options, which keep their order in the help."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_SEARCH = (
+    click.option("--descriptor", "descriptors", multiple=True, metavar="D[:measure=M,weight=W]",
+                 help="Descriptor to compare; needed where the collection has several."),
+    click.option("--measure", default="", metavar="M", help="Measure; the descriptor's default otherwise."),
+    click.option("--candidates", default="auto", show_default=True, metavar="C",
+                 help="auto, exact:depth=N or approximate:depth=N."),
+    click.option("--expand", default="", metavar="E", help="Query expansion."),
+    click.option("--rerank", multiple=True, metavar="R", help="Re-ranking stage; repeatable, in order."),
+    click.option("--fuse", default="", metavar="F", help="How several descriptors become one ranking."),
+    click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE",
+                 help="label=NAME, KEY=VALUE or KEY=LOW..HIGH; repeatable: same key or, different keys and."),
+    click.option("--normalise", type=click.Choice(["mass", "none"]), default="mass", show_default=True,
+                 help="mass: mass measures divide each vector by its sum; none: as stored."),
+    click.option("--include-self", is_flag=True, help="Keep an item that is queried by id in its own hits."),
+    click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
+    click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
+)  # fmt: skip
+connection: Callable[[Any], Any] = all_of((store, server, extractors, device, timeout))
+"""The options that say which service a command talks to."""
+in_process: Callable[[Any], Any] = all_of((store, extractors, device, timeout))
+"""The options of a command that works on a store in this process alone."""
+search_options: Callable[[Any], Any] = all_of(_SEARCH)
+"""The options that describe a search; they are the same everywhere."""
+
+
+@contextmanager
+def connected(options: dict[str, Any]) -> Iterator[Service]:
+    """Open the service that the connection options name, taking them out of `options`."""
+    address = options.pop("server", None)
+    if address is None:
+        with opened(options) as engine:
+            yield engine
+        return
+    from pixkin_server.client import Client
+
+    for name in ("store", "extractors", "device"):
+        options.pop(name)
+    with Client(address, timeout=options.pop("timeout")) as client:
+        yield client
+
+
+@contextmanager
+def opened(options: dict[str, Any]) -> Iterator[Engine]:
+    """Open an engine in this process, taking its options out of `options`."""
+    from pixkin_embedding.limits import FOLDER_LIMITS
+    from threadpoolctl import threadpool_limits
+
+    from pixkin_server.engine import Engine
+
+    names = ("store", "extractors", "device", "timeout")
+    where, directory, device_name, seconds = (options.pop(name) for name in names)
+    # BLAS threads that spin beside numba's cost 2 to 3 times.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        Engine(where, extractors=directory, device=device_name, limits=FOLDER_LIMITS, timeout=seconds) as engine,
+    ):
+        yield engine
+
+
+def plan_from_options(options: dict[str, Any]) -> Plan:
+    """Return the plan that the search options describe, taking them out of `options`. Raises InvalidPlan."""
+    from pixkin_scoring.plan import Plan, parse_descriptor
+
+    named = tuple(parse_descriptor(text) for text in options.pop("descriptors"))
+    measure = options.pop("measure")
+    return Plan(
+        descriptors=_with_measure(named, measure) if measure else named,
+        rerank=tuple(options.pop("rerank")),
+        filter=tuple(options.pop("filters")),
+        **{name: options.pop(name) for name in _PLAN_OPTIONS},
+    )
+
+
+_PLAN_OPTIONS = ("candidates", "expand", "fuse", "normalise", "include_self", "size", "offset")
+
+
+def _with_measure(named: Sequence[Any], measure: str) -> tuple[Any, ...]:
+    from dataclasses import replace
+
+    from pixkin_scoring.plan import DescriptorChoice
+
+    return tuple(replace(choice, measure=choice.measure or measure) for choice in named or [DescriptorChoice()])
+
+
+def parse_query(text: str, crop: str | None) -> Query:
+    """Read PATH or id:ID with an optional @WEIGHT; the crop belongs to pictures."""
+    from pixkin_embedding.limits import FOLDER_LIMITS
+
+    from pixkin_server.api import Query
+    from pixkin_server.files import read_picture
+
+    name, weight = _weight(text)
+    if name.startswith("id:"):
+        return Query(id=name.removeprefix("id:"), weight=weight)
+    return Query(image=read_picture(Path(name), FOLDER_LIMITS), crop=_box(crop) if crop else None, weight=weight)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """Split off @WEIGHT, unless the whole text is a file or what follows is no number."""
+    name, _, weight = text.rpartition("@")
+    try:
+        return (text, 1.0) if not name or Path(text).exists() else (name, float(weight))
+    except ValueError:
+        return text, 1.0
+
+
+def _box(text: str) -> Any:
+    from pixkin_embedding.images import Box
+
+    try:
+        return Box(*(float(part) for part in text.split(",")))
+    except (TypeError, ValueError):
+        raise click.BadParameter(f"{text!r} is not x,y,w,h in pixels", param_hint="--crop") from None

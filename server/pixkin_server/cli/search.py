@@ -1,0 +1,68 @@
+"""`pixkin search`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.output import milliseconds, print_json, print_table
+
+if TYPE_CHECKING:
+    from pixkin_scoring.plan import Plan
+    from pixkin_scoring.results import SearchResult
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("queries", nargs=-1, required=True, metavar="QUERY...")
+@click.option("--crop", metavar="x,y,w,h", help="Part of the query pictures to use, in pixels of the upright picture.")
+@shared.search_options
+@shared.connection
+@shared.as_json
+def search(collection: str, queries: tuple[str, ...], crop: str | None, as_json: bool, **options: Any) -> None:
+    """Find the items of COLLECTION that look like QUERY.
+
+    QUERY is the path of a picture or id:ID, each with an optional @WEIGHT; several are averaged by weight, and a weight
+    below 0 moves away from an example.
+    """
+    plan = shared.plan_from_options(options)
+    asked = [shared.parse_query(text, crop) for text in queries]
+    with shared.connected(options) as service:
+        result = service.search(collection, asked, plan)
+    if as_json:
+        print_json(result_to_json(collection, result))
+        return
+    print_result(result)
+
+
+def print_result(result: SearchResult) -> None:
+    """Print the hits as a table and what ran below it."""
+    rows = [
+        (str(hit.rank), hit.id, f"{hit.score:.4f}", f"{hit.value:.4f}", ", ".join(hit.labels)) for hit in result.hits
+    ]
+    print_table(("rank", "id", "score", "value", "labels"), rows, right=(0, 2, 3))
+    chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in result.plan.descriptors)
+    click.echo(f"{chosen} · {result.plan.candidates}", err=True)
+    click.echo(milliseconds(result.timings_ms), err=True)
+
+
+def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
+    """Return the object that `search --json` prints."""
+    return {
+        "collection": collection,
+        "plan": plan_to_json(result.plan),
+        "hits": [
+            {"rank": hit.rank, "id": hit.id, "score": hit.score, "value": hit.value, "labels": list(hit.labels)}
+            for hit in result.hits
+        ],
+        "timings_ms": result.timings_ms,
+    }
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan as an object of plain values."""
+    from dataclasses import asdict
+
+    return asdict(plan)

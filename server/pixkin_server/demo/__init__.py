@@ -1,0 +1,1 @@
+"""`pixkin demo`: pictures whose right answers are known, a collection, a server, a search."""

@@ -1,0 +1,317 @@
+"""The engine: pictures and queries through the rooms, in this process.
+
+    with Engine("./pixkin.store") as engine:
+        result = engine.search("holiday", [Query(image=Path("beach.jpg").read_bytes())])
+
+The server calls the same methods. Decoding runs in a small pool, ONNX Runtime in the encoding thread, numba in the one
+scoring thread.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pixkin_embedding.batching import Batcher
+from pixkin_embedding.directory import ExtractorDirectory
+from pixkin_embedding.encoder import Device, Encoder, load_encoder
+from pixkin_embedding.images import Box, decode
+from pixkin_embedding.limits import REQUEST_LIMITS, Limits
+from pixkin_embedding.preprocessing import prepare
+from pixkin_proto.descriptors import Descriptor, check_descriptor
+from pixkin_proto.errors import Deadline, InvalidArgument, InvalidSize, UnknownItem
+from pixkin_proto.names import check_name, resolve_descriptor
+from pixkin_scoring.filters import parse_filter
+from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
+from pixkin_scoring.plan import DescriptorChoice, Plan
+from pixkin_scoring.scan import warm
+from pixkin_scoring.results import SearchResult
+from pixkin_scoring.search import QueryVector, Stopwatch, search
+from pixkin_scoring.stores import Store, open_store
+
+from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
+from pixkin_server.changes import file_state
+from pixkin_server.indexing import encoded
+
+T = TypeVar("T")
+DEFAULT_TIMEOUT = 60.0
+MAX_LIST_SIZE = 10_000
+
+
+class Engine:
+    """One store and the extractors of its collections. Methods may be called from several threads.
+
+    limits: caps for pictures, those for requests unless they come from the user's own folders · timeout: seconds that a
+    call may take which names none.
+    """
+
+    def __init__(
+        self,
+        store: str | Store,
+        *,
+        extractors: Path | None = None,
+        device: Device = "auto",
+        limits: Limits = REQUEST_LIMITS,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        self.store = open_store(store) if isinstance(store, str) else store
+        self.directory = ExtractorDirectory(extractors)
+        self._device, self._limits, self._timeout = device, limits, timeout
+        self._encoders: dict[str, Encoder] = {}
+        self._loading = threading.Lock()
+        self._batcher = Batcher()
+        self._decoding = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "pixkin-decoding")
+        self._scoring = ThreadPoolExecutor(1, "pixkin-scoring")
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads and close the store."""
+        self._decoding.shutdown(cancel_futures=True)
+        self._batcher.close()
+        self._scoring.shutdown()
+        self.store.close()
+
+    def _deadline(self, timeout: float | None) -> float:
+        return time.monotonic() + (self._timeout if timeout is None else timeout)
+
+    # search
+
+    def search(
+        self, collection: str, queries: Sequence[Query], plan: Plan | None = None, *, timeout: float | None = None
+    ) -> SearchResult:
+        """Rank the items of a collection. The reply's timings begin with decoding and encoding."""
+        plan = plan or Plan()
+        deadline = self._deadline(timeout)
+        watch = Stopwatch(deadline)
+        described = self.store.describe(collection)
+        wanted = self._compared(plan, described)
+        vectors = [self._query_vector(query, described, wanted, watch, deadline) for query in queries]
+        scored = self._scoring.submit(search, self.store, collection, vectors, plan, deadline=deadline)
+        result = _wait(scored, deadline, "scoring")
+        return replace(result, timings_ms={**watch.timings_ms, **result.timings_ms})
+
+    def _compared(self, plan: Plan, described: Collection) -> list[Descriptor]:
+        """The descriptors that a plan compares; all when it names none, and then the plan is checked later."""
+        known = {descriptor.name: descriptor for descriptor in described.descriptors}
+        names = [resolve_descriptor(choice.name, list(known)) for choice in plan.descriptors]
+        return [known[name] for name in names] or list(described.descriptors)
+
+    def _query_vector(
+        self, query: Query, described: Collection, wanted: list[Descriptor], watch: Stopwatch, deadline: float
+    ) -> QueryVector:
+        given = [query.image is not None, bool(query.id), query.vectors is not None]
+        if sum(given) != 1:
+            raise InvalidArgument("a query is exactly one of a picture, an id and a vector")
+        if query.crop is not None and query.image is None:
+            raise InvalidArgument("a crop belongs to a picture; the query has none")
+        if query.image is not None:
+            vectors = self._embed_for(query, described, wanted, watch, deadline)
+            return QueryVector(vectors=vectors, weight=query.weight)
+        if query.vectors is None:
+            return QueryVector(id=query.id, weight=query.weight)
+        names = [descriptor.name for descriptor in described.descriptors]
+        found = {resolve_descriptor(name, names): vector for name, vector in query.vectors.items()}
+        return QueryVector(vectors=found, weight=query.weight)
+
+    def _embed_for(
+        self, query: Query, described: Collection, wanted: list[Descriptor], watch: Stopwatch, deadline: float
+    ) -> dict[str, NDArray[np.float32]]:
+        if any(not descriptor.fingerprint for descriptor in wanted):
+            raise InvalidArgument(
+                f"collection {described.name} holds imported vectors and has no extractor; query by id or by vector"
+            )
+        pairs = {(d.extractor, d.fingerprint) for d in wanted}
+        encoders = [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
+        found = self._encode(query.image or b"", query.crop, encoders, watch, deadline)
+        return {f"{name}.{short}": vector for name, vectors in found.items() for short, vector in vectors.items()}
+
+    def _encode(
+        self, image: bytes, crop: Box | None, encoders: list[Encoder], watch: Stopwatch, deadline: float
+    ) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Vectors of one picture by extractor and short name."""
+        pixels = _wait(self._decoding.submit(decode, image, self._limits, crop=crop), deadline, "decode")
+        watch.lap("decode")
+        tensors = [prepare(pixels, encoder.extractor.preprocessing, self._limits) for encoder in encoders]
+        watch.lap("prepare")
+        pairs = zip(encoders, tensors, strict=True)
+        futures = {encoder.extractor.name: self._batcher.submit(encoder, tensor) for encoder, tensor in pairs}
+        vectors = {name: _wait(future, deadline, "encode") for name, future in futures.items()}
+        watch.lap("encode")
+        return vectors
+
+    def embed(
+        self, image: bytes, *, extractor: str = "", crop: Box | None = None, timeout: float | None = None
+    ) -> Embedding:
+        """Compute the descriptors of one picture."""
+        deadline = self._deadline(timeout)
+        watch = Stopwatch(deadline)
+        encoder = self._load(self.directory.by_name(extractor))
+        watch.lap("load")
+        found = self._encode(image, crop, [encoder], watch, deadline)
+        return Embedding(found[encoder.extractor.name], encoder.extractor.fingerprint, watch.timings_ms)
+
+    # extractors
+
+    def extractors(self) -> list[ExtractorInfo]:
+        """List the extractor files by name, with the provider of those that are loaded."""
+        return [
+            ExtractorInfo(
+                name=extractor.name,
+                fingerprint=extractor.fingerprint,
+                descriptors=extractor.descriptors,
+                preprocessing=extractor.preprocessing.description,
+                provider=self.providers().get(extractor.fingerprint, ""),
+                source=str(extractor.provenance.get("source", "")),
+                licence=str(extractor.provenance.get("licence", "")),
+            )
+            for extractor in self.directory.list().values()
+        ]
+
+    def providers(self) -> dict[str, str]:
+        """Return the bound provider of every loaded extractor by fingerprint."""
+        return {fingerprint: encoder.provider for fingerprint, encoder in list(self._encoders.items())}
+
+    def _encoder(self, name: str, fingerprint: str, collection: str) -> Encoder:
+        loaded = self._encoders.get(fingerprint)
+        return loaded or self._load(self.directory.by_fingerprint(fingerprint, name=name, collection=collection))
+
+    def _load(self, path: Path) -> Encoder:
+        with self._loading:
+            claimed = next((e for p, e in self.directory.list().items() if p == path), None)
+            if claimed is None or claimed.fingerprint not in self._encoders:
+                encoder = load_encoder(path, self._device)
+                self._encoders[encoder.extractor.fingerprint] = encoder
+                return encoder
+            return self._encoders[claimed.fingerprint]
+
+    def _collection_encoders(self, described: Collection) -> list[Encoder]:
+        pairs = {(d.extractor, d.fingerprint) for d in described.descriptors if d.fingerprint}
+        return [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
+
+    def warm_up(self) -> None:
+        """Load the extractors and matrices of every collection and compile the kernels."""
+        _wait(self._scoring.submit(warm), math.inf, "warm-up")
+        for name in self.store.list():
+            described = self.store.describe(name)
+            self._collection_encoders(described)
+            if described.items:
+                first = self.store.list_items(name, (), size=1)
+                for descriptor in described.descriptors:
+                    plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
+                    vectors = [QueryVector(id=first[0].id)]
+                    _wait(self._scoring.submit(search, self.store, name, vectors, plan), math.inf, "warm-up")
+
+    # collections
+
+    def create(
+        self,
+        name: str,
+        extractors: Sequence[ExtractorChoice] = (),
+        *,
+        descriptors: Sequence[Descriptor] = (),
+        thumbnails: bool = True,
+    ) -> Collection:
+        """Make an empty collection that encodes with extractors, or holds vectors for descriptors."""
+        check_name("collection", name)
+        if bool(extractors) == bool(descriptors):
+            raise InvalidArgument("a collection has either extractors or descriptors of vectors to import")
+        declared = [d for choice in extractors for d in self._declared(choice)]
+        declared += [check_descriptor(descriptor) for descriptor in descriptors]
+        names = [descriptor.name for descriptor in declared]
+        if len(set(names)) < len(names):
+            raise InvalidArgument(f"a descriptor is named twice: {', '.join(sorted(names))}")
+        return self.store.create(name, declared, thumbnails=thumbnails)
+
+    def _declared(self, choice: ExtractorChoice) -> list[Descriptor]:
+        extractor = self._load(self.directory.by_name(choice.name)).extractor
+        known = {descriptor.name: descriptor for descriptor in extractor.descriptors}
+        wanted = [resolve_descriptor(name, list(known)) for name in choice.descriptors] or list(known)
+        return [known[name].of_extractor(extractor.name, extractor.fingerprint) for name in wanted]
+
+    def describe(self, name: str) -> Collection:
+        """Describe one collection."""
+        return self.store.describe(name)
+
+    def list(self) -> list[Collection]:
+        """Describe all collections, by name."""
+        return [self.store.describe(name) for name in self.store.list()]
+
+    def drop(self, name: str) -> None:
+        """Delete a collection."""
+        self.store.drop(name)
+
+    def add(
+        self,
+        name: str,
+        items: Iterable[NewItem | None],
+        *,
+        root: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[AddResult]:
+        """Decode, encode and store items; yields a result for each once it is durable, in their order.
+
+        A None among the items says that none is waiting, so that what has come is committed.
+        """
+        described = self.store.describe(name)
+        encoders = self._collection_encoders(described)
+        ready = encoded(
+            items, described, encoders, root=root, limits=self._limits, batcher=self._batcher, pool=self._decoding
+        )  # fmt: skip
+        return self.store.add(name, ready, deadline=self._deadline(timeout))
+
+    def update(self, name: str, updates: Iterable[ItemUpdate], *, timeout: float | None = None) -> list[AddResult]:
+        """Change labels, attributes, file facts, source or id; returns what changed and what was refused."""
+        return self.store.update(name, updates, deadline=self._deadline(timeout))
+
+    def remove(self, name: str, ids: Iterable[str], *, timeout: float | None = None) -> list[str]:
+        """Remove items; returns the ids that were there."""
+        return self.store.remove(name, ids, deadline=self._deadline(timeout))
+
+    def list_items(self, name: str, conditions: Sequence[str] = (), *, size: int = 100, after: str = "") -> list[Item]:
+        """Return a page of items by id, without thumbnails and vectors."""
+        if not 1 <= size <= MAX_LIST_SIZE:
+            raise InvalidSize(f"size is 1 to {MAX_LIST_SIZE:,} items a page, not {size}")
+        return self.store.list_items(name, parse_filter(conditions), size=size, after=after)
+
+    def get(self, name: str, item: str, *, thumbnail: bool = False, vectors: bool = False) -> Item:
+        """Return one item. Raises UnknownItem."""
+        found = self.store.get(name, [item], thumbnails=thumbnail, vectors=vectors)
+        if item not in found:
+            raise UnknownItem(name, item)
+        return found[item]
+
+    def missing(self, name: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool = False) -> list[FileState]:
+        """Tell for each (id, facts) whether the picture must be added."""
+        known = self.store.get(name, [item for item, _ in files])
+        return [file_state(known.get(item), facts, checksum=checksum) for item, facts in files]
+
+    def verify(self, name: str) -> Verification:
+        """Check a collection's stored data, and that its extractors are at hand."""
+        self._collection_encoders(self.store.describe(name))
+        return self.store.verify(name)
+
+
+def _wait(future: Future[T], deadline: float, stage: str) -> T:
+    try:
+        return future.result(None if math.isinf(deadline) else max(0.0, deadline - time.monotonic()))
+    except FutureTimeoutError:
+        future.cancel()
+        raise Deadline(stage) from None

@@ -1,0 +1,1 @@
+"""The three services: each method translates, calls the engine, translates back."""

@@ -1,0 +1,138 @@
+"""The Collections service."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+from pixkin_proto.errors import InvalidArgument, WritesDisabled
+from pixkin_proto.v1 import collections_pb2 as pb
+from pixkin_proto.v1 import collections_pb2_grpc
+from pixkin_scoring.items import AddResult
+
+from pixkin_server import messages
+from pixkin_server.api import ExtractorChoice, NewItem
+from pixkin_server.calls import Calls, remaining
+from pixkin_server.engine import Engine
+
+DEFAULT_PAGE = 100
+
+
+class CollectionsService(collections_pb2_grpc.CollectionsServicer):
+    """Collections and their items. A server without `writes` refuses what changes anything."""
+
+    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = True) -> None:
+        self._engine, self._calls, self._writes = engine, calls, writes
+
+    async def Create(self, request: pb.CreateRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
+        """Make an empty collection."""
+        self._check_writes()
+        made = await self._calls.run(
+            context,
+            self._engine.create,
+            request.name,
+            [ExtractorChoice(choice.name, tuple(choice.descriptors)) for choice in request.extractors],
+            descriptors=[messages.descriptor_from_proto(each) for each in request.descriptors],
+            thumbnails=not request.no_thumbnails,
+        )
+        return messages.collection_to_proto(made)
+
+    async def Describe(self, request: pb.DescribeRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
+        """Describe one collection."""
+        return messages.collection_to_proto(await self._calls.run(context, self._engine.describe, request.name))
+
+    async def List(self, request: pb.ListRequest, context: grpc.aio.ServicerContext) -> pb.ListReply:
+        """List all collections."""
+        del request
+        found = await self._calls.run(context, self._engine.list)
+        return pb.ListReply(collections=[messages.collection_to_proto(each) for each in found])
+
+    async def Drop(self, request: pb.DropRequest, context: grpc.aio.ServicerContext) -> pb.DropReply:
+        """Delete a collection."""
+        self._check_writes()
+        await self._calls.run(context, self._engine.drop, request.name)
+        return pb.DropReply()
+
+    async def Add(
+        self, requests: AsyncIterator[pb.AddRequest], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.AddResult]:
+        """Add items; a result is sent once its item is durable."""
+        self._check_writes()
+        first = await anext(aiter(requests), None)
+        if first is None or not first.HasField("header"):
+            raise InvalidArgument("the first message of an Add stream is its header, with the collection's name")
+        add = functools.partial(self._add, first.header, remaining(context))
+        async for result in self._calls.stream(aiter(requests), add):
+            yield messages.add_result_to_proto(result)
+
+    def _add(
+        self, header: pb.AddHeader, timeout: float, requests: Iterator[pb.AddRequest | None]
+    ) -> Iterator[AddResult]:
+        items = (None if request is None else _new_item(request) for request in requests)
+        return self._engine.add(header.collection, items, root=header.root, timeout=timeout)
+
+    async def Update(self, request: pb.UpdateRequest, context: grpc.aio.ServicerContext) -> pb.UpdateReply:
+        """Change labels, attributes, file facts, source or id of items."""
+        self._check_writes()
+        updates = [messages.update_from_proto(update) for update in request.items]
+        results = await self._calls.run(
+            context, self._engine.update, request.collection, updates, timeout=remaining(context)
+        )
+        return pb.UpdateReply(
+            updated=[result.id for result in results if not result.error],
+            refused=[messages.add_result_to_proto(result) for result in results if result.error],
+        )
+
+    async def Remove(self, request: pb.RemoveRequest, context: grpc.aio.ServicerContext) -> pb.RemoveReply:
+        """Remove items by id."""
+        self._check_writes()
+        removed = await self._calls.run(
+            context, self._engine.remove, request.collection, list(request.ids), timeout=remaining(context)
+        )
+        gone = set(removed)
+        return pb.RemoveReply(removed=len(removed), unknown=[item for item in request.ids if item not in gone])
+
+    async def ListItems(self, request: pb.ListItemsRequest, context: grpc.aio.ServicerContext) -> pb.ListItemsReply:
+        """List items by id, in pages."""
+        size = request.size if request.HasField("size") else DEFAULT_PAGE
+        items = await self._calls.run(
+            context, self._engine.list_items, request.collection, list(request.filter), size=size, after=request.after
+        )
+        following = items[-1].id if len(items) == size else ""
+        return pb.ListItemsReply(items=[messages.item_to_proto(item) for item in items], next=following)
+
+    async def GetItem(self, request: pb.GetItemRequest, context: grpc.aio.ServicerContext) -> pb.Item:
+        """Return one item."""
+        item = await self._calls.run(
+            context,
+            self._engine.get,
+            request.collection,
+            request.id,
+            thumbnail=request.thumbnail,
+            vectors=request.vectors,
+        )
+        return messages.item_to_proto(item)
+
+    async def Missing(self, request: pb.MissingRequest, context: grpc.aio.ServicerContext) -> pb.MissingReply:
+        """Tell which pictures must be sent."""
+        files = [(known.id, messages.facts_from_proto(known.file)) for known in request.files]
+        states = await self._calls.run(
+            context, self._engine.missing, request.collection, files, checksum=request.checksum
+        )
+        return pb.MissingReply(states=[messages.FILE_STATES[state] for state in states])
+
+    async def Verify(self, request: pb.VerifyRequest, context: grpc.aio.ServicerContext) -> pb.VerifyReply:
+        """Check a collection's stored data."""
+        found = await self._calls.run(context, self._engine.verify, request.collection)
+        return pb.VerifyReply(items=found.items, problems=found.problems)
+
+    def _check_writes(self) -> None:
+        if not self._writes:
+            raise WritesDisabled("this server was started with --read-only and changes nothing")
+
+
+def _new_item(request: pb.AddRequest) -> NewItem:
+    if not request.HasField("item"):
+        raise InvalidArgument("only the first message of an Add stream is a header; the others are items")
+    return messages.new_item_from_proto(request.item)

@@ -1,0 +1,49 @@
+"""The Search service."""
+
+from __future__ import annotations
+
+import grpc
+from pixkin_proto.errors import NotImplementedYet
+from pixkin_proto.v1 import search_pb2, search_pb2_grpc
+from pixkin_scoring.plan import DEFAULT_SIZE
+
+from pixkin_server import messages
+from pixkin_server.calls import Calls, remaining
+from pixkin_server.engine import Engine
+from pixkin_server.interceptors import known_error
+
+
+class SearchService(search_pb2_grpc.SearchServicer):
+    """Queries in, ranked items out."""
+
+    def __init__(self, engine: Engine, calls: Calls) -> None:
+        self._engine, self._calls = engine, calls
+
+    async def Search(
+        self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
+    ) -> search_pb2.SearchReply:
+        """Rank the items of one collection for one query."""
+        return await self._calls.run(context, self._search, request, remaining(context))
+
+    async def SearchBatch(
+        self, request: search_pb2.SearchBatchRequest, context: grpc.aio.ServicerContext
+    ) -> search_pb2.SearchBatchReply:
+        """Answer several requests; a bad one costs its own outcome alone."""
+        return await self._calls.run(context, self._search_batch, request, remaining(context))
+
+    def _search(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchReply:
+        if request.explain:
+            raise NotImplementedYet("explaining hits")
+        size = request.size if request.HasField("size") else DEFAULT_SIZE
+        plan = messages.plan_from_proto(request.plan, size=size, offset=request.offset)
+        queries = [messages.query_from_proto(query) for query in request.queries]
+        return messages.result_to_proto(self._engine.search(request.collection, queries, plan, timeout=timeout))
+
+    def _search_batch(self, request: search_pb2.SearchBatchRequest, timeout: float) -> search_pb2.SearchBatchReply:
+        return search_pb2.SearchBatchReply(outcomes=[self._outcome(each, timeout) for each in request.requests])
+
+    def _outcome(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchOutcome:
+        try:
+            return search_pb2.SearchOutcome(reply=self._search(request, timeout))
+        except Exception as error:
+            return search_pb2.SearchOutcome(error=messages.error_to_proto(known_error(error)))
