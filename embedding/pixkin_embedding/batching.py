@@ -72,7 +72,8 @@ class Batcher:
         """Take the oldest picture and those behind it that fit; the others keep their order."""
         encoder, first, _ = self._waiting[0]
         room = max(1, min(MAX_BATCH, MAX_BATCH_PIXELS // (first.shape[0] * first.shape[1])))
-        batch, rest = [], []
+        batch: list[tuple[NDArray[np.uint8], Future[Vectors]]] = []
+        rest = []
         while self._waiting and len(batch) < room:
             entry = self._waiting.popleft()
             if entry[0] is encoder and entry[1].shape == first.shape:

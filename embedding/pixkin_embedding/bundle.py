@@ -2,9 +2,9 @@
 
 Two metadata entries hold JSON: `pixkin` (behaviour: preprocessing, descriptors, golden vectors, fingerprint) and
 `pixkin_provenance` (where it comes from). The fingerprint is the SHA-256 of what determines the vectors: the file's
-top-level fields ir_version, graph, opset_import and functions (numbers 1, 7, 8, 25 of ModelProto in onnx.proto), and the
-behaviour without the fingerprint. Files are read with the few lines of protobuf wire format below, so nothing here needs
-the onnx package.
+top-level fields ir_version, graph, opset_import and functions (numbers 1, 7, 8, 25 of ModelProto in onnx.proto), and
+the behaviour without the fingerprint. Files are read with the few lines of protobuf wire format below, so nothing here
+needs the onnx package.
 """
 
 from __future__ import annotations
@@ -127,16 +127,17 @@ def _behaviour(data: memoryview, path: Path) -> dict[str, Any]:
         raise InvalidExtractor(f"{path} is no extractor file; make one with: pixkin export-model NAME")
     if behaviour.get("format") != FORMAT:
         raise InvalidExtractor(
-            f"{path} has format {behaviour.get('format')!r} and this pixkin reads {FORMAT}; upgrade pixkin or export again"
+            f"{path} has format {behaviour.get('format')!r}, this pixkin reads {FORMAT}; upgrade pixkin or export again"
         )
     return behaviour
 
 
 def _metadata(data: memoryview, path: Path) -> dict[str, Any]:
     try:
-        entries = (dict(_fields(value)) for number, value in _fields(data) if number == _METADATA)
-        pairs = {bytes(entry[1]).decode(): entry[2] for entry in entries}
-        return {key: json.loads(bytes(pairs[key])) for key in (BEHAVIOUR, PROVENANCE) if key in pairs}
+        entries = [value for number, value in _strings(data) if number == _METADATA]
+        texts = [{number: bytes(text).decode() for number, text in _strings(entry)} for entry in entries]
+        pairs = {text[1]: text[2] for text in texts}
+        return {key: json.loads(pairs[key]) for key in (BEHAVIOUR, PROVENANCE) if key in pairs}
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise InvalidExtractor(f"{path} is no whole ONNX file ({error}); export it again") from error
 
@@ -172,6 +173,10 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
             raise ValueError("a field is cut off")
         yield number, data[at : at + size]
         at += size
+
+
+def _strings(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    return ((number, value) for number, value in _fields(data) if isinstance(value, memoryview))
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
