@@ -39,8 +39,9 @@ class DescriptorChoice:
 class Plan:
     """A search as it was asked for, or, in a result, as it ran.
 
-    `depth` of the candidates is how many items later stages see. It does not depend on the page: offset + size beyond a
-    stated depth is refused. Where none is stated and no stage follows, it grows with the page, which changes no ranking.
+    `depth` of the candidates is how many items later stages see. It does not depend on the page: offset + size beyond
+    a stated depth is refused. Where none is stated and no stage follows, it grows with the page, which changes no
+    ranking.
     """
 
     descriptors: tuple[DescriptorChoice, ...] = ()
@@ -128,11 +129,8 @@ def _check_page(plan: Plan) -> None:
 
 def _depth(stage: Stage, plan: Plan, *, items: int, grows: bool) -> int:
     needed = min(plan.offset + plan.size, items)
-    stated = stage.options.get("depth")
-    if stated is None:
-        depth = max(DEFAULT_DEPTH, needed) if grows else DEFAULT_DEPTH
-    else:
-        depth = int(stated)
+    default = max(DEFAULT_DEPTH, needed) if grows else DEFAULT_DEPTH
+    depth = int(stage.options.get("depth", default))
     if not 1 <= depth <= MAX_SIZE * 2:
         raise InvalidPlan(f"candidates: depth is 1 to {MAX_SIZE * 2:,}, not {depth}")
     if depth < needed:

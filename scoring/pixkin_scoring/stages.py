@@ -27,7 +27,7 @@ class StageRule:
     """What a kind of stage accepts: its names, and for each the options with their types."""
 
     kind: str
-    allowed: Mapping[str, Mapping[str, type[int] | type[float] | type[str]]]
+    allowed: Mapping[str, Mapping[str, type[int | float | str]]]
 
     def parse(self, text: str) -> Stage:
         """Read a stage. Raises InvalidPlan naming the stage, what came and what is allowed."""

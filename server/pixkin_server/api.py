@@ -50,7 +50,7 @@ class NewItem:
     labels: frozenset[str] = frozenset()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     source: str = ""
-    file: FileFacts = FileFacts()
+    file: FileFacts = field(default_factory=FileFacts)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Service(Protocol):
     def describe(self, name: str) -> Collection:
         """Describe one collection."""
 
-    def list(self) -> list[Collection]:
+    def collections(self) -> list[Collection]:
         """Describe all collections, by name."""
 
     def drop(self, name: str) -> None:

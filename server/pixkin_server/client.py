@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import grpc
 from pixkin_embedding.images import Box
@@ -53,7 +53,7 @@ class Client:
         self._search = search_pb2_grpc.SearchStub(self._channel)
         self._collections = collections_pb2_grpc.CollectionsStub(self._channel)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -134,7 +134,7 @@ class Client:
         request = collections_pb2.DescribeRequest(name=name)
         return messages.collection_from_proto(self._call(self._collections.Describe, request))
 
-    def list(self) -> list[Collection]:
+    def collections(self) -> list[Collection]:
         """Describe all collections, by name."""
         reply = self._call(self._collections.List, collections_pb2.ListRequest())
         return [messages.collection_from_proto(each) for each in reply.collections]

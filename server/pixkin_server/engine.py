@@ -19,7 +19,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +29,14 @@ from pixkin_embedding.encoder import Device, Encoder, load_encoder
 from pixkin_embedding.images import Box, decode
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 from pixkin_embedding.preprocessing import prepare
-from pixkin_proto.descriptors import Descriptor, check_descriptor
+from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
 from pixkin_proto.errors import Deadline, InvalidArgument, InvalidSize, UnknownItem
 from pixkin_proto.names import check_name, resolve_descriptor
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.scan import warm
 from pixkin_scoring.results import SearchResult
+from pixkin_scoring.scan import warm
 from pixkin_scoring.search import QueryVector, Stopwatch, search
 from pixkin_scoring.stores import Store, open_store
 
@@ -74,7 +74,7 @@ class Engine:
         self._decoding = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "pixkin-decoding")
         self._scoring = ThreadPoolExecutor(1, "pixkin-scoring")
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -208,7 +208,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Load the extractors and matrices of every collection and compile the kernels."""
-        _wait(self._scoring.submit(warm), math.inf, "warm-up")
+        _wait(self._scoring.submit(warm, MEASURES), math.inf, "warm-up")
         for name in self.store.list():
             described = self.store.describe(name)
             self._collection_encoders(described)
@@ -250,7 +250,7 @@ class Engine:
         """Describe one collection."""
         return self.store.describe(name)
 
-    def list(self) -> list[Collection]:
+    def collections(self) -> list[Collection]:
         """Describe all collections, by name."""
         return [self.store.describe(name) for name in self.store.list()]
 

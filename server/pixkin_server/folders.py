@@ -63,20 +63,25 @@ def walk(folder: Path, *, prefix: str = "", labels_from_folders: bool = False) -
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
         raise InvalidArgument(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))})")
-    return sorted((_picture(path, folder, prefix, labels_from_folders) for path in found), key=lambda each: each.id)
+    return sorted(
+        (_picture(path, folder, prefix, labels_from_folders=labels_from_folders) for path in found),
+        key=lambda each: each.id,
+    )
 
 
 def single(file: Path, *, prefix: str = "") -> Picture:
     """Return one file as a picture; its id is its name."""
     if not file.is_file():
         raise InvalidArgument(f"there is no file or folder {file}")
-    return _picture(file, file.parent, prefix, False)
+    return _picture(file, file.parent, prefix)
 
 
 def read_manifest(file: Path) -> list[Picture]:
-    """Read a .csv (columns id, path, labels, and any others as attributes) or .jsonl file (one object a line with id,
-    path, labels as a list, attributes as an object). Labels in a CSV are separated by `;`. Paths are relative to the
-    manifest; id defaults to path. Raises InvalidArgument naming the line.
+    """Read a list of pictures from a .csv or .jsonl file.
+
+    CSV: columns id, path, labels (separated by `;`), and any others as attributes. JSONL: one object a line with id,
+    path, labels as a list, attributes as an object. Paths are relative to the manifest; id defaults to path. Raises
+    InvalidArgument naming the line.
     """
     readers: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
     if file.suffix.lower() not in readers:
@@ -124,7 +129,10 @@ def sync_folder(
     checksum: bool = False,
     progress: Callable[[int], Any] = lambda _: None,
 ) -> Report:
-    """Bring a collection up to date with a folder: as add_pictures, and what vanished is removed, what moved renamed."""
+    """Bring a collection up to date with a folder.
+
+    As add_pictures does, and items whose file vanished are removed, those whose file moved get its new id.
+    """
     root = str(folder.resolve())
     here = {picture.id for picture in pictures}
     vanished = [item for item in _items_below(service, collection, root) if item.id not in here]
@@ -138,7 +146,7 @@ def sync_folder(
     return report
 
 
-def _picture(path: Path, folder: Path, prefix: str, labels_from_folders: bool) -> Picture:
+def _picture(path: Path, folder: Path, prefix: str, *, labels_from_folders: bool = False) -> Picture:
     relative = path.relative_to(folder)
     parts = (prefix, *relative.parts) if prefix else relative.parts
     label = frozenset({relative.parts[0]}) if labels_from_folders and len(relative.parts) > 1 else None

@@ -1,4 +1,4 @@
-"""The index journey of many pictures: read, decode, prepare and encode ahead of the store, a bounded window at a time."""
+"""The index journey of many pictures: read, decode, prepare and encode, a bounded window ahead of the store."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def vectors_from_proto(messages: Iterable[types_pb2.NamedVector]) -> dict[str, N
     for message in messages:
         if len(message.data) % 4:
             raise InvalidArgument(
-                f"the vector {message.descriptor!r} has {len(message.data)} bytes; send little-endian float32, 4 bytes each"
+                f"the vector {message.descriptor!r} has {len(message.data)} bytes; send little-endian float32"
             )
         if message.descriptor in found:
             raise InvalidArgument(f"the vector {message.descriptor!r} came twice")

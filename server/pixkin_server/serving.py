@@ -41,8 +41,10 @@ log = logging.getLogger("pixkin.server")
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server listens. address: host:port, port 0 for any free one · grace: seconds for calls in flight at the
-    end."""
+    """How a server listens.
+
+    address: host:port, port 0 for any free one · grace: seconds for calls in flight at the end.
+    """
 
     address: str = "127.0.0.1:7475"
     writes: bool = True

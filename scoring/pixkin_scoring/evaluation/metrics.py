@@ -10,7 +10,7 @@ def average_precision(relevant: NDArray[np.bool_], total: int) -> float:
     """Return the average precision of a ranking: Σ P(k) rel(k) / total.
 
     relevant: (n,) bool, best first · total: number of relevant items there are, at least 1; those that the ranking
-    misses count 0. Source: trec_eval's `map`; Manning, Raghavan and Schütze, Introduction to Information Retrieval, 8.4.
+    misses count 0. Source: trec_eval's `map`; Manning, Raghavan, Schütze, Introduction to Information Retrieval, 8.4.
     """
     ranks = np.flatnonzero(relevant) + 1
     return float((np.arange(1, len(ranks) + 1) / ranks).sum() / total)

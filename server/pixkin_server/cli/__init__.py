@@ -73,4 +73,9 @@ def main() -> None:
     except PixkinError as error:
         click.echo(f"pixkin: {error.message} [{error.reason}]", err=True)
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("PIXKIN_DEBUG"):
+            raise
+        click.echo(f"pixkin: internal error, {type(error).__name__}: {error} (PIXKIN_DEBUG=1 shows where)", err=True)
+        sys.exit(70)
     sys.exit(status if isinstance(status, int) else 0)

@@ -21,7 +21,7 @@ from pixkin_server.cli.output import Progress
 @click.option("--store", metavar="S", help="Where to put the collection.  [default: below the user's data directory]")
 @shared.extractors
 @shared.device
-def demo(images: Path | None, store: str | None, extractors: Path | None, device: Any) -> None:  # fmt: skip
+def demo(images: Path | None, store: str | None, extractors: Path | None, device: Any) -> None:
     """See it work: real photos, a collection, a server, ranked pictures over gRPC. Needs the extra `demo`."""
     from pixkin_embedding.directory import default_directory
 

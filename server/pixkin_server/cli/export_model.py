@@ -28,7 +28,7 @@ from pixkin_server.cli.output import print_table
 )
 @click.option("--with", "outputs", multiple=True, metavar="OUTPUT", help="Further output, for instance logits.")
 @shared.extractors
-def export_model(  # fmt: skip
+def export_model(
     name: str | None,
     show: bool,
     output: Path | None,
@@ -42,7 +42,7 @@ def export_model(  # fmt: skip
     """
     from pixkin_embedding.directory import ExtractorDirectory
     from pixkin_export.catalogue import CATALOGUE
-    from pixkin_export.exporting import export
+    from pixkin_export.exporting import export_model as run
 
     if show:
         rows = [
@@ -54,5 +54,4 @@ def export_model(  # fmt: skip
     if name is None:
         raise click.UsageError("which model? See: pixkin export-model --list")
     directory = ExtractorDirectory(extractors).path
-    written = export(name, output or directory / f"{name}.onnx", weights=weights, with_outputs=outputs)
-    click.echo(str(written))
+    click.echo(str(run(name, directory=directory, output=output, weights=weights, with_outputs=outputs)))

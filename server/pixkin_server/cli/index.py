@@ -53,7 +53,7 @@ def index() -> None:
 )
 @click.option("--no-thumbnails", is_flag=True, help="Keep no thumbnails.")
 @shared.connection
-def create(  # fmt: skip
+def create(
     collection: str,
     chosen: tuple[str, ...],
     declared: tuple[str, ...],
@@ -82,9 +82,7 @@ def create(  # fmt: skip
 @shared.all_of(folder_options)
 @shared.connection
 @shared.as_json
-@click.pass_context
-def add(  # fmt: skip
-    ctx: click.Context,
+def add(
     collection: str,
     paths: tuple[Path, ...],
     manifest: Path | None,
@@ -102,23 +100,21 @@ def add(  # fmt: skip
 
     if bool(paths) == bool(manifest):
         raise click.UsageError("name folders or files to add, or a --manifest")
-    sources: list[tuple[str, Sequence[Picture]]] = []
+    sources: list[tuple[Path, list[Picture]]] = []
     for path in paths:
-        found = (
-            walk(path, prefix=prefix, labels_from_folders=labels_from_folders)
-            if path.is_dir()
-            else [single(path, prefix=prefix)]
-        )
-        sources.append((str((path if path.is_dir() else path.parent).resolve()), found))
+        if path.is_dir():
+            sources.append((path, walk(path, prefix=prefix, labels_from_folders=labels_from_folders)))
+        else:
+            sources.append((path.parent, [single(path, prefix=prefix)]))
     if manifest:
-        sources.append((str(manifest.parent.resolve()), read_manifest(manifest)))
+        sources.append((manifest.parent, read_manifest(manifest)))
     total = Report()
     with shared.connected(options) as service:
         bar = Progress("pictures", sum(len(found) for _, found in sources))
-        for root, found in sources:
-            add_pictures(service, collection, found, total, root=root, checksum=checksum, progress=bar)
+        for folder, found in sources:
+            add_pictures(service, collection, found, total, root=str(folder.resolve()), checksum=checksum, progress=bar)
         bar.end()
-    _report(ctx, total, as_json=as_json)
+    _report(total, as_json=as_json)
 
 
 @index.command()
@@ -127,9 +123,7 @@ def add(  # fmt: skip
 @shared.all_of(folder_options)
 @shared.connection
 @shared.as_json
-@click.pass_context
-def sync(  # fmt: skip
-    ctx: click.Context,
+def sync(
     collection: str,
     folder: Path,
     labels_from_folders: bool,
@@ -146,7 +140,7 @@ def sync(  # fmt: skip
         bar = Progress("pictures", len(found))
         report = sync_folder(service, collection, folder, found, checksum=checksum, progress=bar)
         bar.end()
-    _report(ctx, report, as_json=as_json)
+    _report(report, as_json=as_json)
 
 
 @index.command(name="import")
@@ -158,9 +152,7 @@ def sync(  # fmt: skip
     "--measure", default="cosine", show_default=True, metavar="M", help="Default measure of a new collection."
 )
 @shared.connection
-@click.pass_context
-def import_(  # fmt: skip
-    ctx: click.Context,
+def import_(
     collection: str,
     descriptor: str,
     vectors: Path,
@@ -186,7 +178,7 @@ def import_(  # fmt: skip
             report.count(result)
             bar(1)
         bar.end()
-    _report(ctx, report, as_json=False)
+    _report(report, as_json=False)
 
 
 @index.command()
@@ -224,9 +216,7 @@ def export(collection: str, descriptor: str, vectors: Path, ids: Path, **options
 )
 @click.option("--manifest", type=EXISTING, metavar="FILE.csv|.jsonl", help="List of items: id, labels, attributes.")
 @shared.connection
-@click.pass_context
-def update(  # fmt: skip
-    ctx: click.Context,
+def update(
     collection: str,
     items: tuple[str, ...],
     labels: tuple[str, ...],
@@ -251,22 +241,21 @@ def update(  # fmt: skip
         results = service.update(collection, changes)
     refused = [result for result in results if result.error]
     click.echo(f"{len(results) - len(refused):,} updated")
-    _refusals(ctx, refused)
+    _refusals(refused)
 
 
 @index.command()
 @click.argument("collection")
 @click.argument("items", nargs=-1, required=True, metavar="ID...")
 @shared.connection
-@click.pass_context
-def remove(ctx: click.Context, collection: str, items: tuple[str, ...], **options: Any) -> None:
+def remove(collection: str, items: tuple[str, ...], **options: Any) -> None:
     """Remove items from COLLECTION. The exit status is 3 when some were not there."""
     with shared.connected(options) as service:
         removed = service.remove(collection, items)
     click.echo(f"{len(removed):,} removed")
     if unknown := sorted(set(items) - set(removed)):
         click.echo(f"pixkin: not in {collection}: {', '.join(unknown)}", err=True)
-        ctx.exit(3)
+        click.get_current_context().exit(3)
 
 
 @index.command(name="list")
@@ -279,7 +268,7 @@ def list_(collection: str | None, filters: tuple[str, ...], size: int | None, as
     """List the collections, or the items of COLLECTION."""
     with shared.connected(options) as service:
         if collection is None:
-            found = service.list()
+            found = service.collections()
             if as_json:
                 print_json([_collection_json(each) for each in found])
             else:
@@ -316,8 +305,7 @@ def describe(collection: str, as_json: bool, **options: Any) -> None:
 @index.command()
 @click.argument("collection")
 @shared.connection
-@click.pass_context
-def verify(ctx: click.Context, collection: str, **options: Any) -> None:
+def verify(collection: str, **options: Any) -> None:
     """Check the stored data of COLLECTION. The exit status is 3 when something is wrong."""
     with shared.connected(options) as service:
         found = service.verify(collection)
@@ -325,7 +313,7 @@ def verify(ctx: click.Context, collection: str, **options: Any) -> None:
         click.echo(f"pixkin: {problem}", err=True)
     click.echo(f"{found.items:,} items read, {len(found.problems)} problems")
     if found.problems:
-        ctx.exit(3)
+        click.get_current_context().exit(3)
 
 
 @index.command()
@@ -380,7 +368,7 @@ def _attribute(text: str) -> tuple[str, Attribute]:
         return key, value
 
 
-def _report(ctx: click.Context, report: Report, *, as_json: bool) -> None:
+def _report(report: Report, *, as_json: bool) -> None:
     counts = {
         "added": report.added, "replaced": report.replaced, "unchanged": report.unchanged, "moved": report.moved,
         "removed": report.removed, "refused": len(report.refused),
@@ -391,17 +379,17 @@ def _report(ctx: click.Context, report: Report, *, as_json: bool) -> None:
     else:
         said = {name: count for name, count in counts.items() if count or name == "added"}
         click.echo(", ".join(f"{count:,} {name}" for name, count in said.items()))
-    _refusals(ctx, report.refused)
+    _refusals(report.refused)
 
 
-def _refusals(ctx: click.Context, refused: Sequence[AddResult]) -> None:
+def _refusals(refused: Sequence[AddResult]) -> None:
     for each in refused[:SHOWN_REFUSALS]:
         if each.error:
             click.echo(f"pixkin: {each.id}: {each.error.message} [{each.error.reason}]", err=True)
     if len(refused) > SHOWN_REFUSALS:
         click.echo(f"pixkin: and {len(refused) - SHOWN_REFUSALS:,} more", err=True)
     if refused:
-        ctx.exit(3)
+        click.get_current_context().exit(3)
 
 
 def _print_collection(found: Collection) -> None:

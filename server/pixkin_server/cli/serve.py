@@ -76,7 +76,7 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: Path | None) -> P
 @shared.device
 @shared.extractors
 @shared.store
-def serve(address: str, read_only: bool, reflection: bool, grace: float, **where: Any) -> None:  # fmt: skip
+def serve(address: str, read_only: bool, reflection: bool, grace: float, **where: Any) -> None:
     """Serve embedding and search over gRPC until SIGTERM or Ctrl-C.
 
     Listens on loopback only unless told otherwise. Health (grpc.health.v1) says SERVING once extractors, matrices and

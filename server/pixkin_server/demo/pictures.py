@@ -1,7 +1,7 @@
 """Some 200 pictures made from the photographs inside the scikit-image and scikit-learn packages.
 
-Each photograph is cropped, turned, scaled and lit differently a dozen times, so the right answers are known: all pictures
-of the same photograph. One variant of each is kept back as a query.
+Each photograph is cropped, turned, scaled and lit differently a dozen times, so the right answers are known: all
+pictures of the same photograph. One variant of each is kept back as a query.
 """
 
 from __future__ import annotations

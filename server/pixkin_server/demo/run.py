@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device
 from pixkin_embedding.limits import FOLDER_LIMITS
-from pixkin_export.exporting import export
+from pixkin_export.exporting import export_model
 from pixkin_proto.errors import CollectionExists, InvalidImage
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
@@ -44,7 +45,7 @@ def run_demo(
     """
     directory = ExtractorDirectory(extractors)
     if not any(extractor.name == EXTRACTOR for extractor in directory.list().values()):
-        say(f"exporting {EXTRACTOR} to {export(EXTRACTOR, directory.path / f'{EXTRACTOR}.onnx')}")
+        say(f"exporting {EXTRACTOR} to {export_model(EXTRACTOR, directory=directory.path)}")
     if images is None:
         say("making pictures from the photographs of scikit-image and scikit-learn")
         indexed, queries = make_pictures(folder)
@@ -70,10 +71,8 @@ def _index(
 ) -> Report:  # fmt: skip
     pictures = walk(folder, labels_from_folders=True)
     with Engine(store, extractors=extractors, device=device, limits=FOLDER_LIMITS) as engine:
-        try:
+        with contextlib.suppress(CollectionExists):  # the demo has run before
             engine.create(collection, [ExtractorChoice(EXTRACTOR)])
-        except CollectionExists:
-            pass  # the demo has run before
         return sync_folder(engine, collection, folder, pictures, progress=progress(len(pictures), "pictures"))
 
 
@@ -91,9 +90,8 @@ def _known_answers(
             show(result)
             say("")
     share = right / (TOP * len(queries))
-    say(
-        f"{len(queries)} such queries: {right} of their {TOP * len(queries)} top hits show the same photograph ({share:.0%})"
-    )
+    say(f"{len(queries)} such queries: {right} of their {TOP * len(queries)} top hits show the same photograph")
+    say(f"that is {share:.0%}")
 
 
 def _own_pictures(

@@ -45,7 +45,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def List(self, request: pb.ListRequest, context: grpc.aio.ServicerContext) -> pb.ListReply:
         """List all collections."""
         del request
-        found = await self._calls.run(context, self._engine.list)
+        found = await self._calls.run(context, self._engine.collections)
         return pb.ListReply(collections=[messages.collection_to_proto(each) for each in found])
 
     async def Drop(self, request: pb.DropRequest, context: grpc.aio.ServicerContext) -> pb.DropReply:
