@@ -42,7 +42,7 @@ def compare(name: str, expected: Mapping[str, NDArray[np.float32]], actual: Mapp
         if not worst >= MIN_COSINE:
             raise InvalidExtractor(
                 f"{name} computes other vectors here than where it was exported: {descriptor} has a cosine of "
-                f"{worst:.4f} to its golden vectors (at least {MIN_COSINE} is needed); try --device cpu, or export again"
+                f"{worst:.4f} to its golden vectors (at least {MIN_COSINE} is needed); try --device cpu or export again"
             )
 
 

@@ -1,0 +1,1 @@
+"""Descriptors computed by a formula, without learnt weights, as ONNX graphs."""

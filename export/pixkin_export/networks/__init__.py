@@ -1,0 +1,1 @@
+"""Neural networks as ONNX graphs: one module for each architecture."""
