@@ -5,6 +5,7 @@ A store is named by one string: a path is an embedded store (a directory), an ht
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -22,11 +23,11 @@ MAX_BATCH_SECONDS = 1.0
 
 
 class Store(Protocol):
-    """Collections and their items. Names and ids that break the rules raise InvalidName and InvalidId everywhere,
-    a collection that is not there UnknownCollection.
+    """Collections and their items.
 
-    Writing calls take `deadline`, a time.monotonic() instant, and raise StoreLocked when another process still writes
-    at that time.
+    Names and ids that break the rules raise InvalidName and InvalidId everywhere, a collection that is not there
+    UnknownCollection. Writing calls take `deadline`, a time.monotonic() instant, and raise StoreLocked when another
+    process or thread still writes at that time.
     """
 
     name: str
@@ -37,54 +38,68 @@ class Store(Protocol):
     def describe(self, name: str) -> Collection:
         """Describe one collection."""
 
-    def list(self) -> list[str]:
+    def list(self) -> builtins.list[str]:
         """Return the names of all collections, sorted."""
 
     def drop(self, name: str) -> None:
         """Delete a collection and everything in it."""
 
-    def add(self, name: str, items: Iterable[Item | AddResult], *, deadline: float) -> Iterator[AddResult]:
+    def add(self, name: str, items: Iterable[Item | AddResult | None], *, deadline: float) -> Iterator[AddResult]:
         """Add or replace items by id, and yield a result for each once it is durable, in their order.
 
         Items are committed in batches of at most MAX_BATCH_ITEMS or MAX_BATCH_SECONDS, so `items` may be lazy and
         slow. A bad item yields a refusal and nothing of it is stored. An AddResult among the items (a picture that was
-        refused on the way here) is passed through in its place. An id that came from another root is refused.
+        refused on the way here) is passed through in its place; a None says that nothing waits, and what has come is
+        committed. An id that came from another root is refused.
         """
 
-    def update(self, name: str, updates: Iterable[ItemUpdate], *, deadline: float) -> list[AddResult]:
-        """Change labels, attributes, file facts, source or id of items; vectors stay. Returns only what changed
-        (`updated`) and what was refused (unknown id, new id taken)."""
+    def update(self, name: str, updates: Iterable[ItemUpdate], *, deadline: float) -> builtins.list[AddResult]:
+        """Change labels, attributes, file facts, source or id of items; vectors stay.
 
-    def remove(self, name: str, ids: Iterable[str], *, deadline: float) -> list[str]:
+        Returns only what changed (`updated`) and what was refused (unknown id, new id taken), under the id asked for.
+        """
+
+    def remove(self, name: str, ids: Iterable[str], *, deadline: float) -> builtins.list[str]:
         """Remove items; returns the ids that were there."""
 
     def get(self, name: str, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False) -> dict[str, Item]:
         """Return the items that are there by id, with thumbnail and vectors when asked for."""
 
-    def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> list[Item]:
+    def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> builtins.list[Item]:
         """Return at most `size` items whose id sorts after `after`, by id, without thumbnails and vectors."""
 
-    def labels(self, name: str) -> dict[str, frozenset[str]]:
-        """Return the labels of every item by id."""
+    def labels(self, name: str, ids: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+        """Return the labels of these items by id, or of every item.
+
+        Items without labels may be left out when ids are given and are there with an empty set otherwise.
+        """
 
     def fetch(self, name: str, descriptor: str, ids: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors (n, d) float32 exactly as added, in the order of ids. Raises UnknownItem."""
 
     def scan(
         self, name: str, descriptor: str, *, block: int = 8192, after: str = ""
-    ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-        """Yield (ids, vectors (n, d) float32) in blocks by id, from the first id after `after`, so that a caller can
-        resume with the last id it saw."""
+    ) -> Iterator[tuple[builtins.list[str], NDArray[np.float32]]]:
+        """Yield (ids, vectors (n, d) float32) in blocks by id, from the first id after `after`.
+
+        So a caller can resume with the last id it saw.
+        """
 
     def candidates(self, name: str, query: ScoringQuery, *, depth: int, filters: Filter) -> Candidates:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
 
     def add_descriptor(
-        self, name: str, descriptor: Descriptor, blocks: Iterable[tuple[list[str], NDArray[np.float32]]],
-        *, deadline: float,
+        self,
+        name: str,
+        descriptor: Descriptor,
+        blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
+        *,
+        deadline: float,
     ) -> None:
-        """Add a descriptor to all items from blocks of (ids, vectors); all items must be covered, else InvalidArgument
-        and nothing is stored."""
+        """Add a descriptor to all items from blocks of (ids, vectors).
+
+        All items must be covered, else InvalidArgument and nothing is stored.
+        """
 
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes (a graph, a whitening) with the collection, and the generation they were put at."""

@@ -1,0 +1,96 @@
+"""One collection that a store has open: its file for reading, and its vectors in memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixkin_proto.descriptors import Descriptor
+
+from pixkin_scoring.filters import Filter
+from pixkin_scoring.items import Candidates, Collection
+from pixkin_scoring.query import ScoringQuery
+from pixkin_scoring.stores.embedded import reading
+from pixkin_scoring.stores.embedded.database import Database, generation
+
+if TYPE_CHECKING:
+    from pixkin_scoring.stores.embedded.matrix import Matrix
+
+ROOTS = "SELECT DISTINCT root FROM items WHERE root <> '' ORDER BY root"
+
+
+class OpenCollection:
+    """A collection's file, opened for reading; several threads may use it.
+
+    Searches have a connection of their own, so that loading a large matrix keeps nobody from reading items.
+    """
+
+    def __init__(self, path: Path, store: str) -> None:
+        self._path = path
+        self._store = store
+        # Before the file is opened: should it be replaced in between, the next look notices.
+        self._file = path.stat()
+        self.database = Database(path)
+        self._scanned = Database(path)
+        self._matrices: dict[str, Matrix] = {}
+        self._searching = threading.Lock()
+        self._described: Collection | None = None
+
+    def is_current(self) -> bool:
+        """Return whether this is still the file of its name: another process may have dropped it and made another."""
+        try:
+            return os.path.samestat(self._file, self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def describe(self) -> Collection:
+        """Describe the collection; counted once per generation, without `bytes`."""
+        with self.database.transaction() as connection:
+            known = self._described
+            now = generation(connection)
+            if known is None or known.generation != now:
+                known = Collection(
+                    name=self._path.stem,
+                    descriptors=tuple(reading.tables(connection).values()),
+                    items=connection.execute("SELECT count(*) FROM items").fetchone()[0],
+                    generation=now,
+                    roots=tuple(root for (root,) in connection.execute(ROOTS)),
+                    thumbnails=bool(
+                        connection.execute("SELECT value FROM meta WHERE key = 'thumbnails'").fetchone()[0]
+                    ),
+                    store=self._store,
+                )
+                self._described = known
+            return known
+
+    def memory(self) -> int:
+        """Return the bytes of memory that vectors and what is derived from them take."""
+        return sum(matrix.nbytes for matrix in list(self._matrices.values()))
+
+    def candidates(self, query: ScoringQuery, depth: int, filters: Filter) -> Candidates:
+        """Return the best items as the file holds them now."""
+        from pixkin_scoring.scan import top
+
+        with self._searching:
+            with self._scanned.transaction() as connection:
+                table, descriptor = reading.table_of(connection, query.descriptor)
+                matrix = self._matrix(table, descriptor)
+                matrix.refresh(connection, generation(connection))
+                rows = reading.matching_rows(connection, filters) if filters else None
+            return top(matrix.columns(), query, depth, matrix.allowed(rows))
+
+    def close(self) -> None:
+        """Give the memory and the file back, when a running search is done."""
+        with self._searching:
+            self._matrices.clear()
+            self.database.close()
+            self._scanned.close()
+
+    def _matrix(self, table: str, descriptor: Descriptor) -> Matrix:
+        from pixkin_scoring.stores.embedded.matrix import Matrix
+
+        if table not in self._matrices:
+            self._matrices[table] = Matrix(table, descriptor)
+        return self._matrices[table]

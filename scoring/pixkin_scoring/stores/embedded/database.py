@@ -1,0 +1,214 @@
+"""One SQLite file per collection: its tables, how it is made, opened, and used in transactions.
+
+meta          generation, and whether thumbnails are kept
+descriptors   declarations; `number` names the table of the vectors
+items         facts; a row number is never used twice; `changed` is the generation that last wrote vectors or id
+labels, attributes, thumbnails        of an item, deleted with it
+vectors_N     little-endian float32 exactly as given, with sum and norm in float64
+attachments   bytes kept with the collection
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import PixkinError, StoreFormat, StoreUnavailable
+
+from pixkin_scoring.stores.embedded.faults import file_faults, sqlite_faults
+
+APPLICATION_ID = 0x70786B6E  # "pxkn", in the file's header where file(1) looks for it
+VERSION = 1
+BUSY_SECONDS = 5.0
+PAGE_BYTES = 16_384  # a 512-dimensional vector takes 2 KB: pages of 4 KB would be half empty
+
+SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE descriptors(
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL, norm TEXT NOT NULL,
+    non_negative INTEGER NOT NULL, default_measure TEXT NOT NULL, fingerprint TEXT NOT NULL);
+CREATE TABLE items(
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, root TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 BLOB NOT NULL, width INTEGER NOT NULL,
+    height INTEGER NOT NULL, changed INTEGER NOT NULL);
+CREATE INDEX items_changed ON items(changed);
+CREATE TABLE labels(
+    row INTEGER NOT NULL REFERENCES items(row) ON DELETE CASCADE, label TEXT NOT NULL,
+    PRIMARY KEY(row, label)) WITHOUT ROWID;
+CREATE INDEX labels_label ON labels(label, row);
+CREATE TABLE attributes(
+    row INTEGER NOT NULL REFERENCES items(row) ON DELETE CASCADE, key TEXT NOT NULL, text TEXT, number REAL,
+    PRIMARY KEY(row, key)) WITHOUT ROWID;
+CREATE INDEX attributes_text ON attributes(key, text, row);
+CREATE INDEX attributes_number ON attributes(key, number, row);
+CREATE TABLE thumbnails(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, jpeg BLOB NOT NULL);
+CREATE TABLE attachments(key TEXT PRIMARY KEY, generation INTEGER NOT NULL, data BLOB NOT NULL);
+"""
+
+
+class Database:
+    """One connection to a collection's file; several threads may use it, one transaction at a time.
+
+    Raises StoreFormat when the file is no collection or a newer one, and what `sqlite_faults` says.
+    """
+
+    def __init__(self, path: Path, *, writing: bool = False) -> None:
+        self.path = path
+        self._begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        self._lock = threading.Lock()
+        with sqlite_faults(path):
+            self._connection: sqlite3.Connection | None = _open(path, writing=writing)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside a transaction: committed at the end, undone when anything is raised."""
+        with self._lock, sqlite_faults(self.path):
+            connection = self._connection
+            if connection is None:
+                raise StoreUnavailable(f"{self.path} was closed or replaced meanwhile; ask again")
+            connection.execute(self._begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection once nobody uses it."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
+def create_file(path: Path, descriptors: list[Descriptor], *, thumbnails: bool) -> None:
+    """Make an empty collection; its file appears complete or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    with file_faults(path):
+        # A log that a crash left behind must not be taken for one of the new file.
+        delete_file(path)
+        delete_file(draft)
+        try:
+            _write_draft(draft, descriptors, thumbnails=thumbnails)
+            draft.rename(path)
+            _sync(path.parent)
+        finally:
+            delete_file(draft)
+
+
+def delete_file(path: Path) -> None:
+    """Delete a collection's file first, so that it is gone at once, and then SQLite's files beside it."""
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def file_bytes(path: Path) -> int:
+    """Return the bytes on disk of a collection with SQLite's files beside it."""
+    found = 0
+    for file in _files(path):
+        with contextlib.suppress(FileNotFoundError):  # the log goes with its last reader
+            found += file.stat().st_size
+    return found
+
+
+def add_descriptor(connection: sqlite3.Connection, descriptor: Descriptor) -> str:
+    """Declare a descriptor and make the table of its vectors; returns the table's name."""
+    declaration = {**asdict(descriptor), "norm": str(descriptor.norm)}
+    number = connection.execute(
+        f"INSERT INTO descriptors({', '.join(declaration)}) VALUES ({', '.join('?' * len(declaration))})",
+        list(declaration.values()),
+    ).lastrowid
+    connection.execute(
+        f"CREATE TABLE vectors_{number}(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, "
+        "vector BLOB NOT NULL, sum REAL NOT NULL, norm REAL NOT NULL)"
+    )
+    return f"vectors_{number}"
+
+
+def generation(connection: sqlite3.Connection) -> int:
+    """Return the number that every write raises."""
+    return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
+
+
+def raise_generation(connection: sqlite3.Connection) -> int:
+    """Raise the generation, and return it."""
+    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+    return generation(connection)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool) -> None:
+    with sqlite_faults(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.executescript(f"BEGIN; {SCHEMA}")
+        connection.execute("INSERT INTO meta VALUES ('generation', 0), ('thumbnails', ?)", (thumbnails,))
+        for descriptor in descriptors:
+            add_descriptor(connection, descriptor)
+        connection.execute("COMMIT")
+
+
+def _sync(directory: Path) -> None:
+    """Make a rename outlive a power cut, as the items that will be acknowledged in the file must."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, *, writing: bool) -> sqlite3.Connection:
+    try:
+        return _connect(path, "mode=rw", writing=writing)
+    except sqlite3.OperationalError as error:
+        log = path.with_name(path.name + "-wal")
+        refused = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+        if writing or not refused or not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+        # A directory that cannot be written has no place for SQLite's shared memory; without a log none is needed.
+        return _connect(path, "mode=ro&immutable=1", writing=False)
+
+
+def _connect(path: Path, how: str, *, writing: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        check_same_thread=False,
+    )
+    try:
+        _check_format(connection, path)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA query_only = {not writing:d}")
+    except (sqlite3.Error, PixkinError):
+        connection.close()
+        raise
+    return connection
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    [application] = connection.execute("PRAGMA application_id").fetchone()
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID or version < 1:
+        raise StoreFormat(f"{path} is no collection of pixkin; move it out of the store")
+    if version > VERSION:
+        raise StoreFormat(
+            f"{path} has format {version} and this pixkin reads format {VERSION}; "
+            "upgrade it with: pip install --upgrade pixkin"
+        )
