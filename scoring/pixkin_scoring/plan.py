@@ -87,23 +87,24 @@ def resolve_plan(plan: Plan, descriptors: Sequence[Descriptor], *, items: int) -
         raise InvalidPlan(f"normalise is mass or none, not {plan.normalise!r}")
     if len(plan.descriptors) > 1 or plan.fuse:
         FUSIONS.parse(plan.fuse or "weighted")
+    stage = CANDIDATES.parse(plan.candidates)
+    later = [EXPANSIONS.parse(plan.expand)] if plan.expand else []
+    later += [RERANKERS.parse(text) for text in plan.rerank]
+    depth = _depth(stage, plan, items=items, grows=not later)
+    filters = parse_filter(plan.filter)
     choice = plan.descriptors[0] if plan.descriptors else DescriptorChoice()
     if not (math.isfinite(choice.weight) and choice.weight > 0):
         raise InvalidPlan(f"the weight of a descriptor is above 0, not {choice.weight}")
     descriptor = _find(choice.name, descriptors)
     measure = choice.measure or descriptor.default_measure
     check_measure(measure, descriptor)
-    stage = CANDIDATES.parse(plan.candidates)
-    later = [EXPANSIONS.parse(plan.expand)] if plan.expand else []
-    later += [RERANKERS.parse(text) for text in plan.rerank]
-    depth = _depth(stage, plan, items=items, grows=not later)
     # An exact scan answers `approximate` too where a store has no index for it; the reply says what ran.
     ran = replace(
         plan,
         descriptors=(replace(choice, name=descriptor.name, measure=measure),),
         candidates=str(Stage("exact", {"depth": depth})),
     )
-    return ResolvedPlan(ran, descriptor, measure, parse_filter(plan.filter), depth)
+    return ResolvedPlan(ran, descriptor, measure, filters, depth)
 
 
 def check_measure(measure: str, descriptor: Descriptor) -> None:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import (
+    InvalidFilter,
+    InvalidPlan,
+    InvalidSize,
+    MeasureNotApplicable,
+    PixkinError,
+    UnknownDescriptor,
+    UnknownMeasure,
+)
+from pixkin_scoring.plan import DescriptorChoice, Plan, parse_descriptor, resolve_plan
+
+MASS = Descriptor("hsv.histogram", 405, non_negative=True, default_measure="chi2")
+SIGNED = Descriptor("lite0.logits", 1000)
+
+
+def test_defaults_are_filled_in_and_said() -> None:
+    resolved = resolve_plan(Plan(), [MASS], items=1000)
+    assert resolved.plan.descriptors == (DescriptorChoice("hsv.histogram", "chi2"),)
+    assert resolved.plan.candidates == "exact:depth=100"
+    assert (resolved.descriptor, resolved.measure, resolved.depth) == (MASS, "chi2", 100)
+
+
+def test_an_unstated_depth_grows_with_the_page_and_a_stated_one_does_not() -> None:
+    assert resolve_plan(Plan(size=400, offset=100), [MASS], items=10_000).depth == 500
+    assert resolve_plan(Plan(size=400, candidates="exact:depth=400"), [MASS], items=10_000).depth == 400
+    with pytest.raises(InvalidPlan, match="exact:depth=401"):
+        resolve_plan(Plan(size=400, offset=1, candidates="exact:depth=400"), [MASS], items=10_000)
+
+
+def test_a_page_beyond_the_collection_is_no_error() -> None:
+    assert resolve_plan(Plan(size=5000, candidates="exact:depth=120"), [MASS], items=100).depth == 120
+    assert resolve_plan(Plan(size=10, offset=5000), [MASS], items=0).depth == 100
+
+
+def test_approximate_runs_as_exact_where_there_is_no_index() -> None:
+    plan = resolve_plan(Plan(candidates="approximate:depth=300"), [MASS], items=10).plan
+    assert plan.candidates == "exact:depth=300"
+
+
+@pytest.mark.parametrize(
+    ("plan", "error"),
+    [
+        (Plan(size=0), InvalidSize),
+        (Plan(size=-1), InvalidSize),
+        (Plan(size=100_001), InvalidSize),
+        (Plan(offset=-1), InvalidSize),
+        (Plan(candidates="magic"), InvalidPlan),
+        (Plan(candidates="exact:depth"), InvalidPlan),
+        (Plan(candidates="exact:depth=many"), InvalidPlan),
+        (Plan(candidates="exact:depth=0"), InvalidPlan),
+        (Plan(candidates="exact:depth=-5"), InvalidPlan),
+        (Plan(candidates="exact:width=5"), InvalidPlan),
+        (Plan(expand="average:n=5"), InvalidPlan),
+        (Plan(rerank=("diffusion",)), InvalidPlan),
+        (Plan(fuse="rrf"), InvalidPlan),
+        (Plan(normalise="l7"), InvalidPlan),
+        (Plan(filter=("label",)), InvalidFilter),
+        (Plan(descriptors=(DescriptorChoice("none"),)), UnknownDescriptor),
+        (Plan(descriptors=(DescriptorChoice("histogram"), DescriptorChoice("logits"))), InvalidPlan),
+        (Plan(descriptors=(DescriptorChoice("histogram", weight=float("nan")),)), InvalidPlan),
+        (Plan(descriptors=(DescriptorChoice("histogram", weight=0),)), InvalidPlan),
+        (Plan(descriptors=(DescriptorChoice("histogram", "hamming"),)), UnknownMeasure),
+        (Plan(descriptors=(DescriptorChoice("logits", "chi2"),)), MeasureNotApplicable),
+        (Plan(), UnknownDescriptor),
+    ],
+)
+def test_a_bad_plan_is_refused_by_name(plan: Plan, error: type[PixkinError]) -> None:
+    with pytest.raises(error):
+        resolve_plan(plan, [MASS, SIGNED], items=1000)
+
+
+def test_a_descriptor_is_read_with_its_options() -> None:
+    assert parse_descriptor("gap") == DescriptorChoice("gap")
+    assert parse_descriptor("hsv.histogram:measure=kl,weight=0.3") == DescriptorChoice("hsv.histogram", "kl", 0.3)
+    assert parse_descriptor(":measure=kl") == DescriptorChoice("", "kl")
+    with pytest.raises(InvalidPlan, match="weight is a number"):
+        parse_descriptor("gap:weight=heavy")
+    with pytest.raises(InvalidPlan, match="measure, weight"):
+        parse_descriptor("gap:colour=red")
