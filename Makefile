@@ -18,7 +18,7 @@ check: install ## the one-minute version of the tests, on the checkout
 	$(BIN)/python -m pytest -q -x -m "not slow"
 lint: install ## ruff, mypy, import rules, spelling
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy && $(BIN)/mypy tests/public_api.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 bench: install ## speed and memory: a table, and JSON in benchmarks/results

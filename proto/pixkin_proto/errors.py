@@ -121,6 +121,7 @@ class UnknownMeasure(InvalidInput):
     """No measure has this name."""
 
     reason = "UNKNOWN_MEASURE"
+    measure: str
 
     def __init__(self, measure: str, known: Iterable[str]) -> None:
         super().__init__(f"there is no measure '{measure}'; choose one of {listed(known)}", measure=measure)
@@ -130,6 +131,8 @@ class MeasureNotApplicable(InvalidInput):
     """A mass measure was asked of a descriptor that may be negative."""
 
     reason = "MEASURE_NOT_APPLICABLE"
+    measure: str
+    descriptor: str
 
     def __init__(self, measure: str, descriptor: str, allowed: Iterable[str]) -> None:
         super().__init__(
@@ -143,6 +146,9 @@ class DimensionMismatch(InvalidInput):
     """A vector has another length than its descriptor."""
 
     reason = "DIMENSION_MISMATCH"
+    descriptor: str
+    expected: int
+    got: int
 
     def __init__(self, descriptor: str, *, expected: int, got: int) -> None:
         super().__init__(
@@ -158,6 +164,7 @@ class NotFinite(InvalidInput):
     """A vector has a component that is NaN, infinite or beyond ±1e15."""
 
     reason = "NOT_FINITE"
+    descriptor: str
 
     def __init__(self, descriptor: str) -> None:
         super().__init__(
@@ -171,6 +178,7 @@ class ZeroVector(InvalidInput):
     """A query vector is zero, so cosine, angular and the mass measures are undefined."""
 
     reason = "ZERO_VECTOR"
+    measure: str
 
     def __init__(self, measure: str) -> None:
         super().__init__(
@@ -187,6 +195,7 @@ class UnknownCollection(NotFound):
     """The store has no such collection."""
 
     reason = "UNKNOWN_COLLECTION"
+    collection: str
 
     def __init__(self, collection: str, known: Iterable[str]) -> None:
         super().__init__(
@@ -200,6 +209,7 @@ class UnknownDescriptor(NotFound):
     """The collection or extractor has no such descriptor, or the short name fits several."""
 
     reason = "UNKNOWN_DESCRIPTOR"
+    descriptor: str
 
     def __init__(self, descriptor: str, candidates: Iterable[str]) -> None:
         asked = f"'{descriptor}' names no single descriptor" if descriptor else "name the descriptor to use"
@@ -210,6 +220,8 @@ class UnknownItem(NotFound):
     """The collection has no item with this id."""
 
     reason = "UNKNOWN_ITEM"
+    collection: str
+    item: str
 
     def __init__(self, collection: str, item: str) -> None:
         super().__init__(
@@ -223,6 +235,7 @@ class UnknownExtractor(NotFound):
     """The extractor directory has no such extractor."""
 
     reason = "UNKNOWN_EXTRACTOR"
+    extractor: str
 
     def __init__(self, extractor: str, directory: str, known: Iterable[str]) -> None:
         super().__init__(
@@ -236,6 +249,7 @@ class CollectionExists(PixkinError):
     """A collection of this name is there already."""
 
     reason = "COLLECTION_EXISTS"
+    collection: str
 
     def __init__(self, collection: str) -> None:
         super().__init__(
@@ -253,6 +267,10 @@ class ExtractorMismatch(NotReady):
     """A collection was made by another extractor than the one at hand."""
 
     reason = "EXTRACTOR_MISMATCH"
+    extractor: str
+    collection: str
+    expected: str
+    got: str
 
     def __init__(self, extractor: str, *, collection: str, expected: str, got: str) -> None:
         super().__init__(
@@ -276,6 +294,8 @@ class StoreLocked(NotReady):
     """Another process writes to the collection, and the deadline passed before it was done."""
 
     reason = "STORE_LOCKED"
+    collection: str
+    pid: str
 
     def __init__(self, collection: str, pid: str) -> None:
         super().__init__(
@@ -324,6 +344,7 @@ class NotImplementedYet(PixkinError):
     """A named feature that this version does not have."""
 
     reason = "NOT_IMPLEMENTED"
+    feature: str
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature} is not in this version of pixkin", feature=feature)
@@ -337,6 +358,8 @@ class Overloaded(Exhausted):
     """Too many calls wait already."""
 
     reason = "OVERLOADED"
+    stage: str
+    waiting: int
 
     def __init__(self, stage: str, waiting: int) -> None:
         super().__init__(
@@ -370,6 +393,7 @@ class ServerUnavailable(Unavailable):
     """No pixkin server answers at the address."""
 
     reason = "SERVER_UNAVAILABLE"
+    address: str
 
     def __init__(self, address: str) -> None:
         super().__init__(f"no pixkin server answers at {address}; start one with: pixkin serve", address=address)
@@ -379,6 +403,7 @@ class Deadline(PixkinError):
     """The caller's time was over before the answer was ready."""
 
     reason = "DEADLINE"
+    stage: str
 
     def __init__(self, stage: str) -> None:
         super().__init__(f"the deadline passed during {stage}; allow more time or ask for less", stage=stage)
@@ -388,6 +413,7 @@ class MissingExtra(PixkinError):
     """An optional part of pixkin is not installed."""
 
     reason = "MISSING_EXTRA"
+    extra: str
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an extra; install it with: pip install 'pixkin[{extra}]'", extra=extra)
@@ -397,6 +423,7 @@ class Internal(PixkinError):
     """A defect of pixkin; `correlation` finds it in the server's log."""
 
     reason = "INTERNAL"
+    correlation: str
 
 
 def _leaves(cls: type[PixkinError]) -> Iterable[type[PixkinError]]:
