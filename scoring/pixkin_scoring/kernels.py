@@ -20,6 +20,8 @@ makes a parallel region of every array expression in a parallel function, and ea
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,8 +65,21 @@ HALF, ONE = np.float32(0.5), np.float32(1)  # a literal is float64 and would wid
 ROOT_HALF = np.int32(0x3F3504F3)  # the bits of √½
 MANTISSA_BITS = np.int32(23)
 
-row = njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-kernel = njit(parallel=True, cache=True, fastmath=FASTMATH, error_model="numpy")
+
+def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+    """Have numba compile a function at its first call and keep the machine code, if it finds a place to keep it.
+
+    Where neither the package's folder nor the user's cache can be written, as in a read-only container, every process
+    compiles anew, unless NUMBA_CACHE_DIR names a place.
+    """
+    try:
+        return njit(cache=True, fastmath=FASTMATH, error_model="numpy", **options)(function)
+    except RuntimeError:
+        return njit(fastmath=FASTMATH, error_model="numpy", **options)(function)
+
+
+row = _compiled
+kernel = partial(_compiled, parallel=True)
 
 
 @kernel
