@@ -5,7 +5,7 @@ Two metadata entries hold JSON: `pixkin` (behaviour: preprocessing, descriptors,
 top-level fields ir_version, graph, opset_import and functions (numbers 1, 7, 8, 25 of ModelProto in onnx.proto), and
 the behaviour without the fingerprint and the golden vectors. Those are left out because another processor computes
 their last bits differently, and the same export must have the same fingerprint everywhere; they are compared by cosine.
-Files are read with the few lines of protobuf wire format below, so nothing here needs the onnx package.
+Files are read with the few lines of protobuf in `wire`, so nothing here needs the onnx package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import base64
 import hashlib
 import json
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pixkin_proto.errors import InvalidExtractor, PixkinError
 from pixkin_proto.names import check_name
 
 from pixkin_embedding.preprocessing import Preprocessing
+from pixkin_embedding.wire import bytes_field, fields, strings
 
 FORMAT = 1
 BEHAVIOUR = "pixkin"
@@ -33,7 +34,6 @@ PROVENANCE = "pixkin_provenance"
 MAX_FILE_BYTES = 2**31 - 1
 _FINGERPRINTED = {1, 7, 8, 25}
 _METADATA = 14
-_WIRE_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def _behaviour(data: memoryview, path: Path) -> dict[str, Any]:
 
 def _metadata(data: memoryview, path: Path) -> dict[str, Any]:
     try:
-        entries = [value for number, value in _strings(data) if number == _METADATA]
-        texts = [{number: bytes(text).decode() for number, text in _strings(entry)} for entry in entries]
+        entries = [value for number, value in strings(data) if number == _METADATA]
+        texts = [{number: bytes(text).decode() for number, text in strings(entry)} for entry in entries]
         pairs = {text[1]: text[2] for text in texts}
         return {key: json.loads(pairs[key]) for key in (BEHAVIOUR, PROVENANCE) if key in pairs}
     except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -142,7 +142,7 @@ def _metadata(data: memoryview, path: Path) -> dict[str, Any]:
 
 def _fingerprint(model: bytes, behaviour: Mapping[str, Any]) -> str:
     digest = hashlib.sha256()
-    for number, value in _fields(memoryview(model)):
+    for number, value in fields(memoryview(model)):
         if number in _FINGERPRINTED:
             content = value if isinstance(value, memoryview) else str(value).encode()
             digest.update(f"{number}:{len(content)}:".encode())
@@ -151,59 +151,9 @@ def _fingerprint(model: bytes, behaviour: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yield (field number, value) of one protobuf message; ValueError when it is not one."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == _WIRE_BYTES:
-            size, at = _varint(data, at)
-        elif wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ValueError(f"unexpected wire type {wire}")
-        if number == 0 or at + size > len(data):
-            raise ValueError("a field is cut off")
-        yield number, data[at : at + size]
-        at += size
-
-
-def _strings(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    return ((number, value) for number, value in _fields(data) if isinstance(value, memoryview))
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError("a number is too long")
-
-
 def _metadata_entry(key: str, value: Mapping[str, Any]) -> bytes:
-    pair = _bytes_field(1, key.encode()) + _bytes_field(2, _canonical(value))
-    return _bytes_field(_METADATA, pair)
-
-
-def _bytes_field(number: int, content: bytes) -> bytes:
-    return _encode_varint(number << 3 | _WIRE_BYTES) + _encode_varint(len(content)) + content
-
-
-def _encode_varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*encoded, value])
+    pair = bytes_field(1, key.encode()) + bytes_field(2, _canonical(value))
+    return bytes_field(_METADATA, pair)
 
 
 def _canonical(value: Mapping[str, Any]) -> bytes:

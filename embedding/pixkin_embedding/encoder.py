@@ -18,6 +18,10 @@ from pixkin_embedding.preprocessing import prepare
 Device = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+_SMALLEST_GRAPH = (  # uint8 pixels (n, h, w, c) -> the same pixels
+    b'\x08\x08\x12\x00:I\n\x15\n\x06pixels\x12\x01y"\x08Identity\x12\x01gZ\x18\n\x06pixels\x12\x0e\n\x0c\x08\x02\x12'
+    b"\x08\n\x00\n\x00\n\x00\n\x00b\x13\n\x01y\x12\x0e\n\x0c\x08\x02\x12\x08\n\x00\n\x00\n\x00\n\x00B\x04\n\x00\x10\r"
+)
 
 
 class Session:
@@ -72,6 +76,12 @@ class Encoder:
         pixels: (n, h, w, 3) uint8 RGB · returns (n, dim) float32 by the descriptor's short name.
         """
         return self._session.run(pixels, self._outputs)
+
+
+def check_device(device: Device) -> None:
+    """Raise ProviderMissing when `device` is `cuda` and no CUDA device is bound, MissingExtra without ONNX Runtime."""
+    if device == "cuda":
+        Session(_SMALLEST_GRAPH, device)
 
 
 def load_encoder(path: Path, device: Device = "auto") -> Encoder:
