@@ -81,7 +81,7 @@ def read_extractor(path: Path) -> tuple[Extractor, bytes]:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidExtractor(f"{path} cannot be read: {error.strerror}") from error
-    extractor = _describe(memoryview(data), path)
+    extractor = describe(memoryview(data), path)
     actual = _fingerprint(data, _behaviour(memoryview(data), path))
     if actual != extractor.fingerprint:
         raise InvalidExtractor(
@@ -98,10 +98,11 @@ def read_description(path: Path) -> Extractor:
             pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # closed when its last view is gone
     except (OSError, ValueError) as error:
         raise InvalidExtractor(f"{path} cannot be read: {error}") from error
-    return _describe(memoryview(pages), path)
+    return describe(memoryview(pages), path)
 
 
-def _describe(data: memoryview, path: Path) -> Extractor:
+def describe(data: memoryview, path: Path) -> Extractor:
+    """Return what the bytes of an extractor file say; `path` is for messages. The fingerprint is what they claim."""
     behaviour = _behaviour(data, path)
     try:
         descriptors = tuple(_descriptor_from_dict(entry) for entry in behaviour["descriptors"])

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pixkin_embedding import golden
-from pixkin_embedding.bundle import Extractor, seal
+from pixkin_embedding.bundle import Extractor, describe, read_description, seal
 from pixkin_embedding.encoder import Encoder, Session, encode_golden
 from pixkin_embedding.preprocessing import prepare
-from pixkin_proto.errors import InvalidArgument, MissingExtra
+from pixkin_proto.errors import InvalidArgument, InvalidExtractor, MissingExtra
 
 from pixkin_export.catalogue import Entry, find_entry
 
@@ -33,13 +33,15 @@ def export_model(
     output: Path | None = None,
     weights: Path | None = None,
     with_outputs: Sequence[str] = (),
+    force: bool = False,
 ) -> Path:
     """Export an extractor of the catalogue and return the path of its file: `output`, else NAME.onnx in `directory`.
 
-    weights: a file to read in place of the published weights · with_outputs: optional outputs to include. The same
-    arguments give the same bytes on the same machine. Nothing is left behind when it fails, and a file that was there
-    stays until the new one is whole. Raises InvalidArgument for an unknown name, output or an unwritable place,
-    MissingExtra, InvalidExtractor for bad weights.
+    weights: a file to read in place of the published weights · with_outputs: optional outputs to include · force:
+    replace an extractor of another fingerprint, which collections may need. The same arguments give the same bytes on
+    the same machine. Nothing is left behind when it fails, and a file that was there stays until the new one is whole.
+    Raises InvalidArgument for an unknown name, output or an unwritable place, MissingExtra, InvalidExtractor for bad
+    weights.
     """
     entry = find_entry(name)
     descriptors = entry.chosen(with_outputs)
@@ -47,6 +49,8 @@ def export_model(
     if find_spec("onnx") is None:
         raise MissingExtra("export-model", "export")
     content = _extractor_file(entry, descriptors, _weights(entry, weights))
+    if not force:
+        _check_replaceable(path, content)
     _write_whole(path, content)
     return path
 
@@ -98,6 +102,19 @@ def _version(package: str) -> str | None:
         except PackageNotFoundError:
             continue
     return None
+
+
+def _check_replaceable(path: Path, content: bytes) -> None:
+    """Raise InvalidArgument when another extractor than this one is at `path`."""
+    try:
+        there = read_description(path).fingerprint
+    except InvalidExtractor:
+        return  # nothing, or nothing that a collection could need
+    if there != describe(memoryview(content), path).fingerprint:
+        raise InvalidArgument(
+            f"{path} holds another extractor ({there[:12]}), which collections may need; write this one elsewhere with "
+            "-o FILE, or replace it with --force"
+        )
 
 
 def _write_whole(path: Path, content: bytes) -> None:

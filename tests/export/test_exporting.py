@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pixkin_embedding.bundle import read_extractor, seal
+from pixkin_embedding.bundle import read_description, read_extractor, seal
 from pixkin_export.catalogue import CATALOGUE
 from pixkin_export.classic import hsv_histogram
 from pixkin_export.exporting import export_model
@@ -63,7 +63,7 @@ def test_other_weights_give_another_fingerprint_and_say_so_in_the_provenance(
 ) -> None:
     own = save_torch(tmp_path / "own.pth", {**weights, "_conv_stem.weight": weights["_conv_stem.weight"] * 1.01})
     published, _ = read_extractor(export_model(LITE0, directory=tmp_path))
-    changed, _ = read_extractor(export_model(LITE0, directory=tmp_path, weights=own))
+    changed, _ = read_extractor(export_model(LITE0, directory=tmp_path, weights=own, force=True))
     assert changed.fingerprint != published.fingerprint
     assert changed.provenance["weights_sha256"] != published.provenance["weights_sha256"]
     assert [row["descriptor"] for row in published.provenance["parity"]["rows"]] == ["gap"]
@@ -124,3 +124,14 @@ def test_reading_the_catalogue_loads_no_heavy_module() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     loaded = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_another_extractor_is_not_replaced_unasked(tmp_path: Path) -> None:
+    first = export_model("efficientnet-lite0", directory=tmp_path)
+    before = first.read_bytes()
+    assert export_model("efficientnet-lite0", directory=tmp_path) == first
+    with pytest.raises(InvalidArgument, match="--force"):
+        export_model("efficientnet-lite0", directory=tmp_path, with_outputs=["logits"])
+    assert first.read_bytes() == before
+    export_model("efficientnet-lite0", directory=tmp_path, with_outputs=["logits"], force=True)
+    assert len(read_description(first).descriptors) == 2

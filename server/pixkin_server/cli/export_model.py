@@ -27,6 +27,7 @@ from pixkin_server.cli.output import print_table
     help="Weights to use in place of those of the installed package.",
 )
 @click.option("--with", "outputs", multiple=True, metavar="OUTPUT", help="Further output, for instance logits.")
+@click.option("--force", is_flag=True, help="Replace another extractor of the same name, which collections may need.")
 @shared.extractors
 def export_model(
     name: str | None,
@@ -34,6 +35,7 @@ def export_model(
     output: Path | None,
     weights: Path | None,
     outputs: tuple[str, ...],
+    force: bool,
     extractors: Path | None,
 ) -> None:
     """Write the extractor file of the model NAME.
@@ -54,4 +56,4 @@ def export_model(
     if name is None:
         raise click.UsageError("which model? See: pixkin export-model --list")
     directory = ExtractorDirectory(extractors).path
-    click.echo(str(run(name, directory=directory, output=output, weights=weights, with_outputs=outputs)))
+    click.echo(str(run(name, directory=directory, output=output, weights=weights, with_outputs=outputs, force=force)))
