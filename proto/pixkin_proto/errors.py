@@ -199,8 +199,8 @@ class UnknownCollection(NotFound):
 
     def __init__(self, collection: str, known: Iterable[str]) -> None:
         super().__init__(
-            f"there is no collection '{collection}' (there are: {listed(known)}); "
-            f"make it with: pixkin index create {collection}",
+            f"there is no collection '{collection}' in this store (it has: {listed(known)}); "
+            f"name another --store, or make it with: pixkin index create {collection}",
             collection=collection,
         )
 

@@ -11,6 +11,8 @@ from pixkin_proto.errors import InvalidFilter
 
 LABEL = "label"
 KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+MAX_CONDITIONS = 10_000
+MAX_KEYS = 100  # each is one more level of the store's query, and SQLite allows 1000
 Range = tuple[float, float]
 """Lowest and highest number, both included; infinite where open."""
 
@@ -46,18 +48,20 @@ def check_key(key: str) -> str:
 
 def parse_filter(conditions: Iterable[str]) -> Filter:
     """Read conditions; those with the same key are alternatives. Raises InvalidFilter."""
-    found: dict[str, Condition] = {}
-    for text in conditions:
+    found: dict[str, tuple[list[str], list[Range]]] = {}
+    for count, text in enumerate(conditions, 1):
         key, equals, value = text.partition("=")
         if not equals:
             raise InvalidFilter(f"{text!r} is no condition; write key=value, label=value or key=LOW..HIGH")
-        old = found.setdefault(check_key(key), Condition(key))
+        texts, ranges = found.setdefault(check_key(key), ([], []))
         span = None if key == LABEL else _range(value)
         if span is None:
-            found[key] = Condition(key, (*old.texts, value), old.ranges)
+            texts.append(value)
         else:
-            found[key] = Condition(key, old.texts, (*old.ranges, span))
-    return tuple(found.values())
+            ranges.append(span)
+        if count > MAX_CONDITIONS or len(found) > MAX_KEYS:
+            raise InvalidFilter(f"a filter has at most {MAX_CONDITIONS:,} conditions on {MAX_KEYS} keys; use fewer")
+    return tuple(Condition(key, tuple(texts), tuple(ranges)) for key, (texts, ranges) in found.items())
 
 
 def number(text: str) -> float | None:

@@ -33,8 +33,8 @@ class StageRule:
         """Read a stage. Raises InvalidPlan naming the stage, what came and what is allowed."""
         name, _, rest = text.strip().partition(":")
         if name not in self.allowed:
-            known = listed(self.allowed) if self.allowed else "none in this version"
-            raise InvalidPlan(f"there is no {self.kind} '{name}'; choose one of: {known}")
+            known = f"choose one of {listed(self.allowed)}" if self.allowed else "this version has none"
+            raise InvalidPlan(f"there is no {self.kind} '{name}'; {known}")
         return Stage(name, dict(self._option(name, part) for part in rest.split(",") if part))
 
     def _option(self, name: str, part: str) -> tuple[str, Option]:

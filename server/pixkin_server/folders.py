@@ -1,24 +1,25 @@
-"""Folders and manifests of pictures, and how a collection is brought up to date with them."""
+"""Folders of pictures, and how a collection is brought up to date with them."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import itertools
-import json
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pixkin_proto.errors import InvalidArgument, InvalidImage
+from pixkin_proto.errors import InvalidArgument, InvalidId, InvalidImage, PixkinError, UnknownItem
+from pixkin_proto.names import check_id
 from pixkin_scoring.items import AddResult, Attribute, FileFacts, Item, ItemUpdate
 
 from pixkin_server.api import FileState, NewItem, Service
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
 CHUNK = 1000
-PAGE = 1000
+PAGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -33,70 +34,61 @@ class Picture:
 
 @dataclass
 class Report:
-    """How many pictures came to what, and which were refused and why."""
+    """How many pictures came to what, and which were refused and why.
+
+    `updated` ones were not encoded again, but their labels, attributes or file facts changed.
+    """
 
     added: int = 0
     replaced: int = 0
+    updated: int = 0
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
     refused: list[AddResult] = field(default_factory=list)
 
     def count(self, result: AddResult) -> None:
-        """Count one result of an addition."""
-        if result.state == "refused":
-            self.refused.append(result)
-        elif result.state == "added":
-            self.added += 1
-        else:
-            self.replaced += 1
+        """Count one result of an addition or an update."""
+        match result.state:
+            case "added":
+                self.added += 1
+            case "replaced":
+                self.replaced += 1
+            case "updated":
+                self.updated += 1
+            case _:
+                self.refused.append(result)
 
 
 def walk(folder: Path, *, prefix: str = "", labels_from_folders: bool = False) -> list[Picture]:
-    """Find the pictures below a folder, by name of their file, in order of id.
+    """Find the pictures below a folder, by the name of their file, in order of id.
 
     An id is the path relative to the folder, behind `prefix/` when there is one. With labels_from_folders the first
-    folder of that path is the picture's label. Raises InvalidArgument when there is no such folder or nothing in it.
+    folder of that path is the picture's label. Links to folders are not followed. Raises InvalidArgument when there is
+    no such folder, a folder cannot be read, or there are no pictures.
     """
     if not folder.is_dir():
         raise InvalidArgument(f"there is no folder {folder}")
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    root = folder.resolve()
+    found = [
+        _below(root, path.relative_to(root), prefix, labels_from_folders=labels_from_folders) for path in _files(root)
+    ]
     if not found:
-        raise InvalidArgument(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))})")
-    return sorted(
-        (_picture(path, folder, prefix, labels_from_folders=labels_from_folders) for path in found),
-        key=lambda each: each.id,
-    )
+        raise InvalidArgument(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}); nothing was changed")
+    return sorted(found, key=lambda picture: picture.id)
 
 
 def single(file: Path, *, prefix: str = "") -> Picture:
-    """Return one file as a picture; its id is its name."""
+    """Return one file as a picture; its id is its name. Raises InvalidArgument when it is not there."""
     if not file.is_file():
         raise InvalidArgument(f"there is no file or folder {file}")
-    return _picture(file, file.parent, prefix)
-
-
-def read_manifest(file: Path) -> list[Picture]:
-    """Read a list of pictures from a .csv or .jsonl file.
-
-    CSV: columns id, path, labels (separated by `;`), and any others as attributes. JSONL: one object a line with id,
-    path, labels as a list, attributes as an object. Paths are relative to the manifest; id defaults to path. Raises
-    InvalidArgument naming the line.
-    """
-    readers: dict[str, Callable[[Path], Iterator[dict[str, Any]]]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
-    if file.suffix.lower() not in readers:
-        raise InvalidArgument(f"{file} is no manifest; its name ends in .csv or .jsonl")
-    try:
-        rows = list(readers[file.suffix.lower()](file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InvalidArgument(f"the manifest {file} cannot be read: {error}") from error
-    return [_manifest_picture(row, file, line) for line, row in enumerate(rows, 1)]
+    return _below(file.parent.resolve(), Path(file.name), prefix)
 
 
 def add_pictures(
     service: Service,
     collection: str,
-    pictures: Sequence[Picture],
+    pictures: Iterable[Picture],
     report: Report,
     *,
     root: str = "",
@@ -108,14 +100,20 @@ def add_pictures(
     Labels and attributes of unchanged ones are updated all the same. `report` counts what happened, and `progress` is
     told how many pictures are done.
     """
-    for chunk in _chunks(pictures, CHUNK):
+    others = set(service.describe(collection).roots) - {root, ""}
+    for chunk in _chunks(sorted(pictures, key=lambda picture: picture.id), CHUNK):
         states = _states(service, collection, chunk, report, checksum=checksum)
-        known = [(picture, facts) for picture, facts, state in states if state is FileState.UNCHANGED]
-        service.update(collection, [_update(picture, facts) for picture, facts in known])
-        report.unchanged += len(known)
-        progress(len(chunk) - sum(state is not FileState.UNCHANGED for _, _, state in states))
-        wanted = (_new_item(picture, facts) for picture, facts, state in states if state is not FileState.UNCHANGED)
-        for result in service.add(collection, wanted, root=root):
+        unchanged = [(picture, facts) for picture, facts, state in states if state is FileState.UNCHANGED]
+        if others and unchanged:
+            unchanged = list(_without_strangers(service, collection, unchanged, root, report))
+        results = service.update(collection, [_update(picture, facts) for picture, facts in unchanged])
+        for result in results:
+            report.count(result)
+        report.unchanged += len(unchanged) - len(results)
+        wanted = [(picture, facts, state) for picture, facts, state in states if state is not FileState.UNCHANGED]
+        progress(len(chunk) - len(wanted))
+        # Without anything to add no extractor is loaded, and a second run over a folder is quick.
+        for result in service.add(collection, _new_items(service, collection, wanted), root=root) if wanted else ():
             report.count(result)
             progress(1)
 
@@ -126,105 +124,88 @@ def sync_folder(
     folder: Path,
     pictures: Sequence[Picture],
     *,
+    prefix: str = "",
     checksum: bool = False,
     progress: Callable[[int], Any] = lambda _: None,
 ) -> Report:
-    """Bring a collection up to date with a folder.
+    """Bring a collection up to date with a folder, of which `pictures` is the walk with the same prefix.
 
-    As add_pictures does, and items whose file vanished are removed, those whose file moved get its new id.
+    As add_pictures does, and items whose file vanished are removed, those whose file moved get its new id. Items of
+    other folders and prefixes stay as they are.
     """
     root = str(folder.resolve())
-    here = {picture.id for picture in pictures}
-    vanished = [item for item in _items_below(service, collection, root) if item.id not in here]
-    known = {item.id for item in _items_below(service, collection, root)} if vanished else set()
+    items = list(_items_below(service, collection, root, prefix))
+    known, here = {item.id for item in items}, {picture.id for picture in pictures}
+    vanished = [item for item in items if item.id not in here]
     moves = _moves(vanished, [picture for picture in pictures if picture.id not in known])
-    service.update(collection, moves)
-    gone = {item.id for item in vanished} - {move.id for move in moves}
-    removed = service.remove(collection, sorted(gone)) if gone else []
-    report = Report(moved=len(moves), removed=len(removed))
+    moved = {result.id for result in service.update(collection, moves) if result.error is None}
+    gone = sorted({item.id for item in vanished} - moved)
+    removed = service.remove(collection, gone) if gone else []
+    report = Report(moved=len(moved), removed=len(removed))
     add_pictures(service, collection, pictures, report, root=root, checksum=checksum, progress=progress)
     return report
 
 
-def _picture(path: Path, folder: Path, prefix: str, *, labels_from_folders: bool = False) -> Picture:
-    relative = path.relative_to(folder)
-    parts = (prefix, *relative.parts) if prefix else relative.parts
-    label = frozenset({relative.parts[0]}) if labels_from_folders and len(relative.parts) > 1 else None
-    return Picture("/".join(parts), path, label)
+def _files(root: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise InvalidArgument(f"the folder {error.filename} cannot be read: {error.strerror}; nothing was changed")
+
+    for place, _, names in os.walk(root, onerror=refuse):
+        paths = (Path(place, name) for name in names)
+        yield from (path for path in paths if path.suffix.lower() in SUFFIXES and _may_be_file(path))
 
 
-def _csv_rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines, strict=True):
-            labels = [label.strip() for label in (row.pop("labels", None) or "").split(";")]
-            fixed = {key: row.pop(key) for key in ("id", "path") if key in row}
-            attributes = {key: _typed(value) for key, value in row.items() if key and value}
-            yield {**fixed, "labels": [label for label in labels if label], "attributes": attributes}
-
-
-def _jsonl_rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise TypeError(f"line {number} is no JSON object") from None
-            yield row
-
-
-def _typed(text: str) -> Attribute:
+def _may_be_file(path: Path) -> bool:
     try:
-        return float(text)
-    except ValueError:
-        return text
+        return path.is_file()
+    except OSError:
+        return True  # it is there, and refused with the reason when it is read
 
 
-def _manifest_picture(row: Mapping[str, Any], file: Path, line: int) -> Picture:
-    labels, attributes = row.get("labels"), row.get("attributes")
-    path = row.get("path")
-    good_labels = labels is None or (isinstance(labels, list) and all(isinstance(label, str) for label in labels))
-    good_attributes = attributes is None or (
-        isinstance(attributes, dict)
-        and all(isinstance(v, str | int | float) and not isinstance(v, bool) for v in attributes.values())
-    )
-    if not isinstance(path, str) or not path or not good_labels or not good_attributes:
-        raise InvalidArgument(
-            f"entry {line} of {file} is not {{id, path, labels: [texts], attributes: {{name: text or number}}}}: {row}"
-        )
-    typed = {key: value if isinstance(value, str) else float(value) for key, value in (attributes or {}).items()}
-    return Picture(
-        id=str(row.get("id") or path),
-        path=file.parent / path,
-        labels=None if labels is None else frozenset(labels),
-        attributes=None if attributes is None else typed,
-    )
+def _below(root: Path, relative: Path, prefix: str, *, labels_from_folders: bool = False) -> Picture:
+    label = frozenset({relative.parts[0]}) if labels_from_folders and len(relative.parts) > 1 else None
+    return Picture(prefixed(relative.as_posix(), prefix), root / relative, label)
+
+
+def prefixed(item: str, prefix: str) -> str:
+    """Return an id behind `prefix/`, or as it is when there is no prefix."""
+    return f"{prefix.rstrip('/')}/{item}" if prefix else item
 
 
 def _states(
     service: Service, collection: str, pictures: Sequence[Picture], report: Report, *, checksum: bool
 ) -> list[tuple[Picture, FileFacts, FileState]]:
     """What is to be done about each picture; those whose file cannot be read are refused."""
+    known = _known_facts(pictures, report, checksum=checksum)
+    states = service.missing(collection, [(picture.id, facts) for picture, facts in known], checksum=checksum)
+    found = [(*entry, state) for entry, state in zip(known, states, strict=True)]
+    decided = [entry for entry in found if entry[2] is not FileState.CHECKSUM_NEEDED]
+    unsure = [picture for picture, _, state in found if state is FileState.CHECKSUM_NEEDED]
+    return decided + (_states(service, collection, unsure, report, checksum=True) if unsure else [])
+
+
+def _known_facts(pictures: Iterable[Picture], report: Report, *, checksum: bool) -> list[tuple[Picture, FileFacts]]:
     found = []
     for picture in pictures:
         try:
             found.append((picture, _facts(picture, checksum=checksum)))
-        except OSError as error:
-            why = InvalidImage("corrupt", f"{picture.path} cannot be read: {error.strerror}")
-            report.refused.append(AddResult(picture.id, "refused", why))
-    states = service.missing(collection, [(picture.id, facts) for picture, facts in found], checksum=checksum)
-    unsure = [at for at, state in enumerate(states) if state is FileState.CHECKSUM_NEEDED]
-    for at in unsure:
-        found[at] = (found[at][0], _facts(found[at][0], checksum=True))
-    asked = service.missing(collection, [(found[at][0].id, found[at][1]) for at in unsure]) if unsure else []
-    for at, state in zip(unsure, asked, strict=True):
-        states[at] = state
-    return [(picture, facts, state) for (picture, facts), state in zip(found, states, strict=True)]
+        except PixkinError as error:
+            report.refused.append(AddResult(picture.id, "refused", error))
+    return found
 
 
 def _facts(picture: Picture, *, checksum: bool) -> FileFacts:
-    stat = picture.path.stat()
-    return FileFacts(stat.st_size, stat.st_mtime_ns, _sha256(picture.path) if checksum else b"")
+    check_id(picture.id)
+    try:
+        str(picture.path).encode()
+        status = picture.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidImage("unsupported_format", f"{picture.path} is no file")
+        return FileFacts(status.st_size, status.st_mtime_ns, _sha256(picture.path) if checksum else b"")
+    except UnicodeEncodeError:
+        raise InvalidId(f"the path {str(picture.path)!a} is no valid UTF-8; rename the file or folder") from None
+    except OSError as error:
+        raise InvalidImage("corrupt", f"{picture.path} cannot be read: {error.strerror}") from error
 
 
 def _sha256(path: Path) -> bytes:
@@ -232,39 +213,92 @@ def _sha256(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _new_item(picture: Picture, facts: FileFacts) -> NewItem:
-    return NewItem(
-        id=picture.id,
-        image=picture.path,
-        labels=picture.labels or frozenset(),
-        attributes=picture.attributes or {},
-        source=str(picture.path.resolve()),
-        file=facts,
-    )
+def _new_items(
+    service: Service, collection: str, wanted: Iterable[tuple[Picture, FileFacts, FileState]]
+) -> Iterator[NewItem]:
+    for picture, facts, state in wanted:
+        old = Item(picture.id)
+        if state is FileState.CHANGED and (picture.labels is None or picture.attributes is None):
+            old = _known_item(service, collection, picture.id)
+        yield NewItem(
+            id=picture.id,
+            image=picture.path,
+            labels=old.labels if picture.labels is None else picture.labels,
+            attributes=old.attributes if picture.attributes is None else picture.attributes,
+            source=str(picture.path),
+            file=facts,
+        )
+
+
+def _known_item(service: Service, collection: str, item: str) -> Item:
+    try:
+        return service.get(collection, item)
+    except UnknownItem:  # removed meanwhile
+        return Item(item)
 
 
 def _update(picture: Picture, facts: FileFacts) -> ItemUpdate:
-    return ItemUpdate(picture.id, picture.labels, picture.attributes, facts, str(picture.path.resolve()))
+    # Without a SHA-256, size and time decided: they are as stored, and writing them would lose the stored one.
+    file = facts if facts.sha256 else None
+    return ItemUpdate(picture.id, picture.labels, picture.attributes, file, str(picture.path))
 
 
-def _items_below(service: Service, collection: str, root: str) -> Iterator[Item]:
-    after = ""
+def _without_strangers(
+    service: Service, collection: str, pictures: Sequence[tuple[Picture, FileFacts]], root: str, report: Report
+) -> Iterator[tuple[Picture, FileFacts]]:
+    """Leave out, as refused, the pictures whose id belongs to an equal picture of another folder.
+
+    The store refuses those that are added; these would be taken for unchanged.
+    """
+    first, last = min(picture.id for picture, _ in pictures), max(picture.id for picture, _ in pictures)
+    between = itertools.takewhile(lambda item: item.id <= last, _items_from(service, collection, first[:-1]))
+    sources = {item.id: item.source for item in between}
+    for picture, facts in pictures:
+        source = sources.get(picture.id) or str(picture.path)
+        if source == str(picture.path) or source.startswith(_inside(root)):
+            yield picture, facts
+            continue
+        error = InvalidId(
+            f"the id {picture.id!r} belongs to {source}, this is {picture.path}; tell them apart with --prefix"
+        )
+        report.refused.append(AddResult(picture.id, "refused", error))
+
+
+def _items_from(service: Service, collection: str, after: str = "") -> Iterator[Item]:
+    """All items whose id sorts after a text, by id."""
     while page := service.list_items(collection, size=PAGE, after=after):
-        yield from (item for item in page if item.source.startswith(f"{root}/"))
+        yield from page
         after = page[-1].id
+
+
+def _items_below(service: Service, collection: str, root: str, prefix: str) -> Iterator[Item]:
+    """The items that a walk of this folder with this prefix has made."""
+    start = prefixed("", prefix)
+    for item in _items_from(service, collection):
+        if item.id.startswith(start) and item.source == _inside(root) + item.id.removeprefix(start):
+            yield item
+
+
+def _inside(root: str) -> str:
+    return f"{root.rstrip('/')}/"
 
 
 def _moves(vanished: Sequence[Item], new: Sequence[Picture]) -> list[ItemUpdate]:
     """Pair vanished items with new files of the same contents, each once."""
-    by_hash = {item.file.sha256: item for item in vanished if item.file.sha256}
+    by_hash: dict[bytes, list[Item]] = {}
+    for item in vanished:
+        if item.file.sha256:
+            by_hash.setdefault(item.file.sha256, []).append(item)
+    sizes = {item.file.size for item in vanished}
     moves = []
-    for picture in new if by_hash else ():
+    for picture in new:
         try:
-            item = by_hash.pop(_sha256(picture.path), None)
-        except OSError:
+            check_id(picture.id)
+            same = by_hash.get(_sha256(picture.path)) if picture.path.stat().st_size in sizes else None
+        except (OSError, InvalidId):
             continue  # reported when it is added
-        if item is not None:
-            moves.append(ItemUpdate(item.id, new_id=picture.id, source=str(picture.path.resolve())))
+        if same:
+            moves.append(ItemUpdate(same.pop(0).id, new_id=picture.id, source=str(picture.path)))
     return moves
 
 

@@ -2,27 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import PixkinError
+from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2_grpc, search_pb2_grpc
 from pixkin_server.api import ExtractorChoice, NewItem
 from pixkin_server.client import Client
-from pixkin_server.demo.process import running_server
 from pixkin_server.engine import Engine
 from pixkin_server.folders import Report, add_pictures, walk
+from pixkin_server.statuses import error_of_call
+
+
+@dataclass
+class Served:
+    """A server's process, where it listens, the store and extractor directory behind it, and what it has said."""
+
+    process: subprocess.Popen[str]
+    store: Path
+    extractors: Path
+    address: str = ""
+    log: list[str] = field(default_factory=list)
+    _said: threading.Condition = field(default_factory=threading.Condition)
+
+    def read(self) -> None:
+        """Collect what the server says, so that it never waits for a reader."""
+        for line in self.process.stderr or ():
+            with self._said:
+                self.log.append(line.rstrip())
+                self._said.notify_all()
+        with self._said:
+            self.log.append("")
+            self._said.notify_all()
+
+    def wait_for(self, text: str, *, seconds: float = 60) -> str:
+        """Return the first line that has the text."""
+        with self._said:
+            self._said.wait_for(lambda: any(text in line for line in self.log) or self.log[-1:] == [""], seconds)
+            found = [line for line in self.log if text in line]
+        assert found, f"the server never said {text!r}: {self.log}"
+        return found[0]
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs, says that it serves, and answers."""
+        with grpc.insecure_channel(self.address) as channel, Client(self.address) as client:
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+            client.collections()
+        return self.process.poll() is None and reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
 @dataclass(frozen=True)
-class Served:
-    """Where a server listens, and the store and extractor directory behind it."""
+class Stubs:
+    """The bare stubs, without the client's own checks and limits."""
 
-    address: str
-    store: Path
-    extractors: Path
+    channel: grpc.Channel
+    embedding: embedding_pb2_grpc.EmbeddingStub
+    search: search_pb2_grpc.SearchStub
+    collections: collections_pb2_grpc.CollectionsStub
+
+
+Start = Callable[..., AbstractContextManager[Served]]
+Refusal = tuple[grpc.StatusCode, PixkinError]
+
+
+@contextmanager
+def started(store: Path, extractors: Path, *flags: str, wait: str = "pixkin: serving") -> Iterator[Served]:
+    """Run `pixkin serve` on a free port until the block ends; `wait` is what it must have said first."""
+    command = [sys.executable, "-m", "pixkin_server", "serve", "--store", str(store), "--extractors", str(extractors)]
+    command += ["--grpc", "127.0.0.1:0", "--device", "cpu", *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    served = Served(process, store, extractors)
+    reader = threading.Thread(target=served.read, daemon=True)
+    reader.start()
+    try:
+        if wait:
+            served.address = served.wait_for("listening on ").rpartition(" ")[2]
+            served.wait_for(wait)
+        yield served
+    finally:
+        process.terminate()
+        process.wait(60)
+        reader.join(10)
+        if process.stderr:
+            process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """How to run another server for the length of a block: store, extractor directory, flags."""
+    return started
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +123,11 @@ def store(tmp_path_factory: pytest.TempPathFactory, extractors: Path, photos: Pa
 
 @pytest.fixture(scope="session")
 def served(store: Path, extractors: Path) -> Iterator[Served]:
-    """A server over the store."""
-    with running_server(str(store), extractors=extractors, device="cpu") as address:
-        yield Served(address, store, extractors)
+    """A server over the store; what any test did to it, it is still the same process that serves at the end."""
+    with started(store, extractors) as server:
+        yield server
+        assert server.alive
+        assert not [line for line in server.log if "internal error" in line]
 
 
 @pytest.fixture
@@ -53,3 +135,33 @@ def client(served: Served) -> Iterator[Client]:
     """A client of the server."""
     with Client(served.address) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def stubs(served: Served) -> Iterator[Stubs]:
+    """Stubs of the server that send messages of any size."""
+    options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(served.address, options=options) as channel:
+        yield Stubs(
+            channel,
+            embedding_pb2_grpc.EmbeddingStub(channel),
+            search_pb2_grpc.SearchStub(channel),
+            collections_pb2_grpc.CollectionsStub(channel),
+        )
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[..., Refusal]:
+    """Makes a call that must fail, and returns its code and the error that came with it."""
+
+    def call(method: Callable[..., Any], request: Any, *, timeout: float = 20) -> Refusal:
+        with pytest.raises(grpc.RpcError) as refused:
+            _exhaust(method(request, timeout=timeout))
+        return refused.value.code(), error_of_call(refused.value, "the server")
+
+    return call
+
+
+def _exhaust(reply: Any) -> None:
+    for _ in reply if hasattr(reply, "__next__") else ():
+        pass

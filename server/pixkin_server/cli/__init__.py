@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from typing import NoReturn
 
 import click
+
+from pixkin_server.cli.output import complain
 
 # command -> (module below this one, name there, one line for the list)
 COMMANDS = {
@@ -49,33 +53,62 @@ class Commands(click.Group):
 def pixkin() -> None:
     """Find the pictures that look like a picture.
 
-    A first use: pixkin export-model efficientnet-lite0; pixkin index create photos --extractor efficientnet-lite0;
-    pixkin index add photos FOLDER; pixkin search photos PICTURE.
-    """
+    \b
+    A first use:
+      pixkin export-model efficientnet-lite0
+      pixkin index create photos --extractor efficientnet-lite0
+      pixkin index add photos FOLDER
+      pixkin search photos PICTURE
+
+    Results go to stdout, everything else to stderr. The exit status is 0, 1 for an error, 2 for a call that makes no
+    sense, 3 when a part of the work was refused.
+    """  # noqa: D301  # \b is click's mark for lines that it leaves as they are
 
 
 def main() -> None:
-    """Run the command line; an error is one line on stderr and exit status 1."""
-    from pixkin_proto.errors import PixkinError
-
+    """Run the command line; an error is one line on stderr and an exit status that is not 0."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines would stand before ours
+    signal.signal(signal.SIGTERM, _terminated)  # a server that a command has started ends with it
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
-        status = pixkin.main(standalone_mode=False)
+        status = pixkin.main(prog_name="pixkin", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
+        complain("stopped")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except PixkinError as error:
-        click.echo(f"pixkin: {error.message} [{error.reason}]", err=True)
-        sys.exit(1)
     except Exception as error:
-        if os.environ.get("PIXKIN_DEBUG"):
-            raise
-        click.echo(f"pixkin: internal error, {type(error).__name__}: {error} (PIXKIN_DEBUG=1 shows where)", err=True)
-        sys.exit(70)
+        _explain(error)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminated(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _show(error: click.ClickException) -> None:
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    hint = f"; see: {context.command_path} --help" if context else ""
+    complain(error.format_message().rstrip(".") + hint)
+
+
+def _explain(error: Exception) -> NoReturn:
+    from pixkin_proto.errors import PixkinError
+
+    if isinstance(error, PixkinError):
+        complain(f"{error.message} [{error.reason}]")
+        sys.exit(1)
+    if os.environ.get("PIXKIN_DEBUG"):
+        raise error
+    complain(f"internal error, {type(error).__name__}: {error} (PIXKIN_DEBUG=1 shows where)")
+    sys.exit(70)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ PAGE = 10_000
 @click.command()
 @click.argument("protocol", type=click.Choice(["labels"]))
 @click.argument("collection")
-@shared.search_options
+@shared.ranking_options
 @shared.connection
 @shared.as_json
 def evaluate(protocol: str, collection: str, as_json: bool, **options: Any) -> None:
     """Measure the rankings of COLLECTION by PROTOCOL.
 
-    labels: every item that shares a label with another one is a query against all others, over the full ranking.
+    labels: every item that shares a label with another one is a query against all others, over the full ranking. With
+    --filter only the items that fit it are queries and documents.
     """
     del protocol
     plan = shared.plan_from_options(options)
@@ -53,7 +54,7 @@ def _labels(service: Service, collection: str, plan: Plan) -> Evaluation:
 
     from pixkin_server.api import Query
 
-    labels = dict(_all_labels(service, collection))
+    labels = dict(_all_labels(service, collection, plan.filter))
     everything = replace(plan, size=max(len(labels), 1), offset=0)
 
     def search(item: str) -> tuple[SearchResult, float]:
@@ -61,21 +62,19 @@ def _labels(service: Service, collection: str, plan: Plan) -> Evaluation:
         result = service.search(collection, [Query(id=item)], everything)
         return result, (time.perf_counter() - began) * 1000
 
-    bar = Progress("queries", len(labels))
-
     def counted(queries: Iterable[str]) -> Iterator[str]:
-        for query in queries:
-            yield query
-            bar(1)
+        waiting = list(queries)
+        with Progress("queries", len(waiting)) as bar:
+            for query in waiting:
+                yield query
+                bar(1)
 
-    found = evaluate_labels(labels, search, progress=counted)
-    bar.end()
-    return found
+    return evaluate_labels(labels, search, progress=counted)
 
 
-def _all_labels(service: Service, collection: str) -> Iterator[tuple[str, frozenset[str]]]:
+def _all_labels(service: Service, collection: str, conditions: Sequence[str]) -> Iterator[tuple[str, frozenset[str]]]:
     after = ""
-    while page := service.list_items(collection, size=PAGE, after=after):
+    while page := service.list_items(collection, conditions, size=PAGE, after=after):
         yield from ((item.id, item.labels) for item in page)
         after = page[-1].id
 

@@ -4,50 +4,69 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pixkin_server.cli.output import print_json, print_table
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.output import one_line, print_json, print_table
+
+if TYPE_CHECKING:
+    from pixkin_embedding.bundle import Extractor
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--check", is_flag=True, help="Recompute the fingerprint and the golden vectors on this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@shared.as_json
 def inspect(file: Path, check: bool, as_json: bool) -> None:
     """Print what the extractor FILE says of itself."""
     from pixkin_embedding.bundle import read_description
-    from pixkin_embedding.encoder import load_encoder
 
     extractor = read_description(file)
-    provider = load_encoder(file).provider if check else None
+    provider = _provider_of(file) if check else None
     if as_json:
-        descriptors = [
-            {"name": d.name, "dim": d.dim, "norm": d.norm, "non_negative": d.non_negative, "measure": d.default_measure}
-            for d in extractor.descriptors
-        ]
-        print_json(
-            {
-                "name": extractor.name,
-                "fingerprint": extractor.fingerprint,
-                "preprocessing": extractor.preprocessing.to_dict(),
-                "descriptors": descriptors,
-                "provenance": dict(extractor.provenance),
-                "checked_on": provider,
-            }
-        )
+        print_json(_to_json(extractor, provider))
         return
-    click.echo(f"extractor      {extractor.name}")
-    click.echo(f"fingerprint    {extractor.fingerprint}")
-    click.echo(f"preprocessing  {extractor.preprocessing.description}")
-    for key, value in extractor.provenance.items():
+    _print(extractor)
+    if provider:
+        click.echo(f"\nchecked on {provider}: fingerprint and golden vectors are right")
+
+
+def _provider_of(file: Path) -> str:
+    from pixkin_embedding.encoder import load_encoder
+
+    return str(load_encoder(file).provider)
+
+
+def _print(extractor: Extractor) -> None:
+    facts = {
+        "extractor": extractor.name,
+        "fingerprint": extractor.fingerprint,
+        "preprocessing": extractor.preprocessing.description,
+        **extractor.provenance,
+    }
+    width = max(len(key) for key in facts)
+    for key, value in facts.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{key:<13}  {text}")
+        click.echo(f"{key:<{width}}  {one_line(text)}")
     click.echo("")
     rows = [
         (d.name, str(d.dim), d.norm, "no" if d.non_negative else "yes", d.default_measure)
         for d in extractor.descriptors
     ]
     print_table(("descriptor", "dim", "norm", "signed", "default measure"), rows, right=(1,))
-    if provider:
-        click.echo(f"\nchecked on {provider}: fingerprint and golden vectors are right")
+
+
+def _to_json(extractor: Extractor, provider: str | None) -> dict[str, Any]:
+    return {
+        "name": extractor.name,
+        "fingerprint": extractor.fingerprint,
+        "preprocessing": extractor.preprocessing.to_dict(),
+        "descriptors": [
+            {"name": d.name, "dim": d.dim, "norm": d.norm, "non_negative": d.non_negative, "measure": d.default_measure}
+            for d in extractor.descriptors
+        ],
+        "provenance": dict(extractor.provenance),
+        "checked_on": provider,
+    }

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pixkin_scoring.plan import Plan
 
-    from pixkin_server.api import Query, Service
+    from pixkin_server.api import Service
     from pixkin_server.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_STORE = "./pixkin.store"
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 store = click.option(
     "--store", default=DEFAULT_STORE, envvar="PIXKIN_STORE", show_default=True, show_envvar=True, metavar="S",
@@ -35,9 +37,14 @@ device = click.option(
     show_envvar=True, help="What computes vectors; cuda refuses to run on anything else.",
 )  # fmt: skip
 timeout = click.option(
-    "--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS", help="How long one call may take."
-)
+    "--timeout", type=SECONDS, default=60.0, envvar="PIXKIN_TIMEOUT", show_default=True, show_envvar=True,
+    metavar="SECONDS", help="How long one call may take.",
+)  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+filters = click.option(
+    "--filter", "filters", multiple=True, metavar="KEY=VALUE",
+    help="label=NAME, KEY=VALUE or KEY=LOW..HIGH; repeatable: same key or, different keys and.",
+)  # fmt: skip
 
 
 def all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -51,35 +58,39 @@ def all_of(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     return decorate
 
 
-_SEARCH = (
+_RANKING = (
     click.option("--descriptor", "descriptors", multiple=True, metavar="D[:measure=M,weight=W]",
                  help="Descriptor to compare; needed where the collection has several."),
     click.option("--measure", default="", metavar="M", help="Measure; the descriptor's default otherwise."),
     click.option("--candidates", default="auto", show_default=True, metavar="C",
                  help="auto, exact:depth=N or approximate:depth=N."),
-    click.option("--expand", default="", metavar="E", help="Query expansion."),
-    click.option("--rerank", multiple=True, metavar="R", help="Re-ranking stage; repeatable, in order."),
-    click.option("--fuse", default="", metavar="F", help="How several descriptors become one ranking."),
-    click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE",
-                 help="label=NAME, KEY=VALUE or KEY=LOW..HIGH; repeatable: same key or, different keys and."),
+    click.option("--expand", default="", metavar="E", help="Query expansion; this version has none."),
+    click.option("--rerank", multiple=True, metavar="R",
+                 help="Re-ranking stage; repeatable, in order; this version has none."),
+    click.option("--fuse", default="", metavar="F",
+                 help="How several descriptors become one ranking; this version compares one."),
+    filters,
     click.option("--normalise", type=click.Choice(["mass", "none"]), default="mass", show_default=True,
                  help="mass: mass measures divide each vector by its sum; none: as stored."),
+)  # fmt: skip
+_PAGE = (
     click.option("--include-self", is_flag=True, help="Keep an item that is queried by id in its own hits."),
     click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
     click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
-)  # fmt: skip
+)
 connection: Callable[[Any], Any] = all_of((store, server, extractors, device, timeout))
 """The options that say which service a command talks to."""
-in_process: Callable[[Any], Any] = all_of((store, extractors, device, timeout))
-"""The options of a command that works on a store in this process alone."""
-search_options: Callable[[Any], Any] = all_of(_SEARCH)
-"""The options that describe a search; they are the same everywhere."""
+ranking_options: Callable[[Any], Any] = all_of(_RANKING)
+"""The options that say how items are ranked; they are the same everywhere."""
+search_options: Callable[[Any], Any] = all_of((*_RANKING, *_PAGE))
+"""The options that describe a search: the ranking, and which part of it is wanted."""
 
 
 @contextmanager
 def connected(options: dict[str, Any]) -> Iterator[Service]:
     """Open the service that the connection options name, taking them out of `options`."""
-    address = options.pop("server", None)
+    address = server_address(options)
+    options.pop("server")
     if address is None:
         with opened(options) as engine:
             yield engine
@@ -92,6 +103,22 @@ def connected(options: dict[str, Any]) -> Iterator[Service]:
         yield client
 
 
+def server_address(options: Mapping[str, Any]) -> str | None:
+    """Return the server to ask, or None for the store; a flag goes before an environment variable."""
+    if options["server"] is None or (_is_flag("store") and not _is_flag("server")):
+        return None
+    if _is_flag("store"):
+        raise click.UsageError("a command works on a --store or asks a --server, not both")
+    for name in ("extractors", "device"):
+        if _is_flag(name):
+            raise click.UsageError(f"--{name} goes with a store; a server has its own")
+    return str(options["server"])
+
+
+def _is_flag(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 @contextmanager
 def opened(options: dict[str, Any]) -> Iterator[Engine]:
     """Open an engine in this process, taking its options out of `options`."""
@@ -100,8 +127,8 @@ def opened(options: dict[str, Any]) -> Iterator[Engine]:
 
     from pixkin_server.engine import Engine
 
-    names = ("store", "extractors", "device", "timeout")
-    where, directory, device_name, seconds = (options.pop(name) for name in names)
+    where, seconds = options.pop("store"), options.pop("timeout")
+    directory, device_name = options.pop("extractors", None), options.pop("device", "auto")
     # BLAS threads that spin beside numba's cost 2 to 3 times.
     with (
         threadpool_limits(1, user_api="blas"),
@@ -120,7 +147,7 @@ def plan_from_options(options: dict[str, Any]) -> Plan:
         descriptors=_with_measure(named, measure) if measure else named,
         rerank=tuple(options.pop("rerank")),
         filter=tuple(options.pop("filters")),
-        **{name: options.pop(name) for name in _PLAN_OPTIONS},
+        **{name: options.pop(name) for name in _PLAN_OPTIONS if name in options},
     )
 
 
@@ -133,34 +160,3 @@ def _with_measure(named: Sequence[Any], measure: str) -> tuple[Any, ...]:
     from pixkin_scoring.plan import DescriptorChoice
 
     return tuple(replace(choice, measure=choice.measure or measure) for choice in named or [DescriptorChoice()])
-
-
-def parse_query(text: str, crop: str | None) -> Query:
-    """Read PATH or id:ID with an optional @WEIGHT; the crop belongs to pictures."""
-    from pixkin_embedding.limits import FOLDER_LIMITS
-
-    from pixkin_server.api import Query
-    from pixkin_server.files import read_picture
-
-    name, weight = _weight(text)
-    if name.startswith("id:"):
-        return Query(id=name.removeprefix("id:"), weight=weight)
-    return Query(image=read_picture(Path(name), FOLDER_LIMITS), crop=_box(crop) if crop else None, weight=weight)
-
-
-def _weight(text: str) -> tuple[str, float]:
-    """Split off @WEIGHT, unless the whole text is a file or what follows is no number."""
-    name, _, weight = text.rpartition("@")
-    try:
-        return (text, 1.0) if not name or Path(text).exists() else (name, float(weight))
-    except ValueError:
-        return text, 1.0
-
-
-def _box(text: str) -> Any:
-    from pixkin_embedding.images import Box
-
-    try:
-        return Box(*(float(part) for part in text.split(",")))
-    except (TypeError, ValueError):
-        raise click.BadParameter(f"{text!r} is not x,y,w,h in pixels", param_hint="--crop") from None

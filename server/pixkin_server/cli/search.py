@@ -8,9 +8,9 @@ import click
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.output import milliseconds, print_json, print_table
+from pixkin_server.cli.queries import parse_queries
 
 if TYPE_CHECKING:
-    from pixkin_scoring.plan import Plan
     from pixkin_scoring.results import SearchResult
 
 
@@ -25,44 +25,43 @@ def search(collection: str, queries: tuple[str, ...], crop: str | None, as_json:
     """Find the items of COLLECTION that look like QUERY.
 
     QUERY is the path of a picture or id:ID, each with an optional @WEIGHT; several are averaged by weight, and a weight
-    below 0 moves away from an example.
+    below 0 moves away from an example. An id that ends in @NUMBER itself is written with @1 behind it.
     """
     plan = shared.plan_from_options(options)
-    asked = [shared.parse_query(text, crop) for text in queries]
+    asked = parse_queries(queries, crop)
     with shared.connected(options) as service:
         result = service.search(collection, asked, plan)
     if as_json:
         print_json(result_to_json(collection, result))
-        return
-    print_result(result)
+    else:
+        print_result(result)
 
 
-def print_result(result: SearchResult) -> None:
-    """Print the hits as a table and what ran below it."""
+def print_result(result: SearchResult, *, all_to_stdout: bool = False) -> None:
+    """Print the hits as a table, and on stderr what ran and how long it took."""
     rows = [
         (str(hit.rank), hit.id, f"{hit.score:.4f}", f"{hit.value:.4f}", ", ".join(hit.labels)) for hit in result.hits
     ]
-    print_table(("rank", "id", "score", "value", "labels"), rows, right=(0, 2, 3))
+    if rows:
+        print_table(("rank", "id", "score", "value", "labels"), rows, right=(0, 2, 3))
+    else:
+        click.echo("no hits", err=not all_to_stdout)
     chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in result.plan.descriptors)
-    click.echo(f"{chosen} · {result.plan.candidates}", err=True)
-    click.echo(milliseconds(result.timings_ms), err=True)
+    skipped = f" · skipped: {', '.join(result.skipped)}" if result.skipped else ""
+    click.echo(f"{chosen} · {result.plan.candidates}{skipped}", err=not all_to_stdout)
+    click.echo(milliseconds(result.timings_ms), err=not all_to_stdout)
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
     """Return the object that `search --json` prints."""
+    from dataclasses import asdict
+
     return {
         "collection": collection,
-        "plan": plan_to_json(result.plan),
+        "plan": asdict(result.plan),
         "hits": [
             {"rank": hit.rank, "id": hit.id, "score": hit.score, "value": hit.value, "labels": list(hit.labels)}
             for hit in result.hits
         ],
         "timings_ms": result.timings_ms,
     }
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as an object of plain values."""
-    from dataclasses import asdict
-
-    return asdict(plan)

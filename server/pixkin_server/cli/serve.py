@@ -10,21 +10,34 @@ import click
 
 from pixkin_server.cli import options as shared
 
+CONFIG = "config"
+
 
 def _read_config(ctx: click.Context, _: click.Parameter, file: Path | None) -> Path | None:
-    """Make the values of a TOML file the defaults of this command's flags."""
+    """Make the values of a TOML file the defaults of this command's flags, whose names are its keys."""
     if file is None:
         return None
+    flags = {name.lstrip("-"): param.name for param in ctx.command.params for name in param.opts}
+    del flags[CONFIG]
     try:
-        values = {key.replace("-", "_"): value for key, value in tomllib.loads(file.read_text()).items()}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise click.BadParameter(f"{file} cannot be read: {error}") from error
-    known = {param.name for param in ctx.command.params} - {"config"}
-    if unknown := sorted(set(values) - known):
-        allowed = ", ".join(sorted(str(name) for name in known))
-        raise click.BadParameter(f"{file} has {', '.join(unknown)}; it may have: {allowed}")
-    ctx.default_map = values
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"{file} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.BadParameter(f"{file} is no TOML: {error}") from error
+    if unknown := sorted(set(values) - set(flags)):
+        raise click.BadParameter(f"{file} has {', '.join(unknown)}; it may have: {', '.join(sorted(flags))}")
+    ctx.default_map = {str(flags[key]): value for key, value in values.items()}
     return file
+
+
+def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
+    """Refuse what gRPC would take for another port, or look up as a name for a while."""
+    del ctx
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdecimal() and int(port) < 2**16):
+        raise click.BadParameter(f"{address!r} is not HOST:PORT with a port from 0 to {2**16 - 1}")
+    return address
 
 
 @click.command()
@@ -37,7 +50,7 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: Path | None) -> P
     callback=_read_config,
     expose_value=False,
     metavar="FILE",
-    help='TOML file of these flags\' values (grpc = "…"); flags and environment variables go before it.',
+    help='TOML file of these flags\' values (grpc = "…", read-only = true); flags and environment variables go before.',
 )
 @click.option(
     "--grpc",
@@ -46,6 +59,7 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: Path | None) -> P
     envvar="PIXKIN_GRPC",
     show_envvar=True,
     show_default=True,
+    callback=_check_address,
     metavar="ADDR",
     help="Where to listen: HOST:PORT, port 0 for any free one.",
 )
@@ -65,7 +79,7 @@ def _read_config(ctx: click.Context, _: click.Parameter, file: Path | None) -> P
 )
 @click.option(
     "--grace",
-    type=float,
+    type=click.FloatRange(min=0),
     default=20.0,
     envvar="PIXKIN_GRACE",
     show_envvar=True,

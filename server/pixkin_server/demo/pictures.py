@@ -1,15 +1,17 @@
 """Some 200 pictures made from the photographs inside the scikit-image and scikit-learn packages.
 
-Each photograph is cropped, turned, scaled and lit differently a dozen times, so the right answers are known: all
+Each photograph is cropped, turned, scaled and lit in a dozen ways, so the right answers are known: all
 pictures of the same photograph. One variant of each is kept back as a query.
 """
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from pixkin_proto.errors import MissingExtra
 
@@ -35,7 +37,7 @@ def make_pictures(folder: Path) -> tuple[Path, list[Path]]:
         if all(path.exists() for path in wanted):
             continue
         with Image.open(source) as file:
-            photograph = ImageOps.contain(file.convert("RGB"), (SIDE * 2, SIDE * 2))
+            photograph = ImageOps.contain(file.convert("RGB"), (SIDE * 3 // 2, SIDE * 3 // 2))
         # The seed is the name, so that every machine makes the same pictures.
         draw = np.random.default_rng(list(source.stem.encode()))
         for path in wanted:
@@ -56,17 +58,28 @@ def photographs() -> list[Path]:
 
 
 def _variant(photograph: Image.Image, draw: np.random.Generator) -> Image.Image:
-    """Return the photograph turned, cropped, mirrored, scaled and lit by chance."""
-    width, height = photograph.size
-    turned = photograph.rotate(draw.uniform(-12, 12), Image.Resampling.BICUBIC, fillcolor=(127, 127, 127))
-    part = draw.uniform(0.6, 0.92)
-    x, y = draw.uniform(0.02, 0.98 - part) * width, draw.uniform(0.02, 0.98 - part) * height
-    cropped = turned.crop((round(x), round(y), round(x + part * width), round(y + part * height)))
+    """Return a part of the photograph turned, mirrored, scaled and lit by chance."""
+    part = _turned_part(photograph, angle=draw.uniform(-12, 12), share=draw.uniform(0.7, 1.0), at=draw.random(2))
     if draw.random() < 0.4:
-        cropped = ImageOps.mirror(cropped)
+        part = ImageOps.mirror(part)
     side = int(draw.integers(SIDE // 2, SIDE))
-    scaled = ImageOps.contain(cropped, (side, side))
+    scaled = ImageOps.contain(part, (side, side))
     lit = ImageEnhance.Brightness(scaled).enhance(draw.uniform(0.7, 1.3))
     return ImageEnhance.Color(ImageEnhance.Contrast(lit).enhance(draw.uniform(0.8, 1.25))).enhance(
         draw.uniform(0.7, 1.3)
     )
+
+
+def _turned_part(photograph: Image.Image, *, angle: float, share: float, at: NDArray[np.float64]) -> Image.Image:
+    """Return a part that lies aslant in the photograph, so that no corner is empty.
+
+    angle: degrees · share: of the largest such part of the photograph's shape · at: (2,) where it lies, each 0 to 1.
+    """
+    size = np.array(photograph.size)
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(abs(angle)))
+    bounds = np.array([[cos, sin], [sin, cos]]) @ size  # of the whole photograph when it is turned
+    scale = share * (size / bounds).min()
+    centre = scale * bounds / 2 + at * (size - scale * bounds)
+    turned = photograph.rotate(angle, Image.Resampling.BICUBIC, center=(centre[0], centre[1]))
+    (left, top), (right, bottom) = np.rint(centre - scale * size / 2), np.rint(centre + scale * size / 2)
+    return turned.crop((int(left), int(top), int(right), int(bottom)))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import shlex
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_export.exporting import export_model
-from pixkin_proto.errors import CollectionExists, InvalidImage
+from pixkin_proto.errors import InvalidArgument, UnknownCollection
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
 
@@ -23,95 +26,144 @@ from pixkin_server.files import read_picture
 from pixkin_server.folders import Report, sync_folder, walk
 
 EXTRACTOR = "efficientnet-lite0"
-SHOWN = 3
+SHOWN = ("astronaut", "chelsea", "coffee")
 TOP = 5
 
 
-def run_demo(
-    folder: Path,
-    store: str,
-    images: Path | None,
-    *,
-    extractors: Path | None,
-    device: Device,
-    say: Callable[[str], None],
-    show: Callable[[SearchResult], None],
-    progress: Callable[[int, str], Callable[[int], None]],
-) -> None:
+class Screen(Protocol):
+    """Where the demo's lines, results and progress go."""
+
+    def say(self, line: str) -> None:
+        """Show a line of text."""
+
+    def show(self, result: SearchResult) -> None:
+        """Show ranked hits."""
+
+    def progress(self, what: str, total: int) -> AbstractContextManager[Callable[[int], Any]]:
+        """Show how far a long work is."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a demo works: a store, a collection in it, and what computes its vectors.
+
+    disposable: the store is the demo's own, so that what else is found in the collection may be thrown away.
+    """
+
+    store: str
+    disposable: bool
+    collection: str
+    extractors: Path | None
+    device: Device
+
+
+def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) -> None:
     """Export the extractor, index pictures, start a server, search through it and tell how many hits were right.
 
-    folder: where the demo's pictures are kept · images: the user's own folder in place of them · say, show, progress:
-    where lines, results and progress go.
+    folder: where the demo's pictures are kept · images: the user's own folder in place of them.
     """
-    directory = ExtractorDirectory(extractors)
-    if not any(extractor.name == EXTRACTOR for extractor in directory.list().values()):
-        say(f"exporting {EXTRACTOR} to {export_model(EXTRACTOR, directory=directory.path)}")
-    if images is None:
-        say("making pictures from the photographs of scikit-image and scikit-learn")
-        indexed, queries = make_pictures(folder)
-        collection = "demo"
-    else:
-        indexed, queries, collection = images, [], "demo-own"
-    report = _index(store, collection, indexed, extractors=extractors, device=device, progress=progress)
-    say(f"collection {collection} in {store}: {report.added} added, {report.unchanged} unchanged")
-    for refused in report.refused:
-        say(f"  {refused.id}: {refused.error}")
-    with running_server(store, extractors=extractors, device=device) as address, Client(address) as client:
-        say(f"server on {address}, asked over gRPC\n")
-        if images is None:
-            _known_answers(client, collection, queries, say, show)
+    _export(place, screen)
+    indexed, queries = (images, []) if images else _known_pictures(folder, screen)
+    _index(place, indexed, screen)
+    with (
+        running_server(place.store, extractors=place.extractors, device=place.device) as address,
+        Client(address) as client,
+    ):
+        screen.say(f"started a server on {address} and ask it over gRPC")
+        if images:
+            _own_pictures(client, place.collection, screen)
         else:
-            _own_pictures(client, collection, say, show)
-    say(_onwards(store, collection, indexed))
+            _known_answers(client, place.collection, queries, screen)
+    screen.say(_onwards(place, queries[0] if queries else None))
 
 
-def _index(
-    store: str, collection: str, folder: Path, *, extractors: Path | None, device: Device,
-    progress: Callable[[int, str], Callable[[int], None]],
-) -> Report:  # fmt: skip
+def _export(place: Place, screen: Screen) -> None:
+    directory = ExtractorDirectory(place.extractors)
+    if all(extractor.name != EXTRACTOR for extractor in directory.list().values()):
+        screen.say(f"exporting the extractor {EXTRACTOR} to {directory.path}")
+        export_model(EXTRACTOR, directory=directory.path)
+
+
+def _known_pictures(folder: Path, screen: Screen) -> tuple[Path, list[Path]]:
+    screen.say("photographs of scikit-image and scikit-learn, each cropped, turned and lit in a dozen ways,")
+    screen.say(f"are in {folder}; one of each is kept back to search with")
+    return make_pictures(folder)
+
+
+def _index(place: Place, folder: Path, screen: Screen) -> None:
     pictures = walk(folder, labels_from_folders=True)
-    with Engine(store, extractors=extractors, device=device, limits=FOLDER_LIMITS) as engine:
-        with contextlib.suppress(CollectionExists):  # the demo has run before
-            engine.create(collection, [ExtractorChoice(EXTRACTOR)])
-        return sync_folder(engine, collection, folder, pictures, progress=progress(len(pictures), "pictures"))
+    with closing(Engine(place.store, extractors=place.extractors, device=place.device, limits=FOLDER_LIMITS)) as engine:
+        _make_collection(engine, place, str(folder.resolve()))
+        with screen.progress("pictures", len(pictures)) as bar:
+            report = sync_folder(engine, place.collection, folder, pictures, progress=bar)
+        if not engine.describe(place.collection).items:
+            raise InvalidArgument(f"none of the pictures in {folder} can be read: {report.refused[0].error}")
+    _tell(report, place, screen)
 
 
-def _known_answers(
-    client: Client, collection: str, queries: Sequence[Path], say: Callable[[str], None],
-    show: Callable[[SearchResult], None],
-) -> None:  # fmt: skip
+def _make_collection(engine: Engine, place: Place, root: str) -> None:
+    """Make the demo's collection, anew when it was made from another folder or by another version's extractor."""
+    with suppress(UnknownCollection):
+        if _is_usable(engine, place.collection, root):
+            return
+        if not place.disposable:
+            raise InvalidArgument(
+                f"{place.store} has another collection {place.collection} already, which the demo leaves alone; name "
+                "another --store"
+            )
+        engine.drop(place.collection)
+    engine.create(place.collection, [ExtractorChoice(EXTRACTOR)])
+
+
+def _is_usable(engine: Engine, name: str, root: str) -> bool:
+    described = engine.describe(name)
+    here = {extractor.fingerprint for extractor in engine.directory.list().values()}
+    made_by = {descriptor.extractor: descriptor.fingerprint for descriptor in described.descriptors}
+    return set(described.roots) <= {root} and list(made_by) == [EXTRACTOR] and set(made_by.values()) <= here
+
+
+def _tell(report: Report, place: Place, screen: Screen) -> None:
+    screen.say(
+        f"collection {place.collection} in {place.store}: {report.added} pictures added, "
+        f"{report.unchanged} unchanged and not encoded again"
+    )
+    for refused in report.refused:
+        screen.say(f"  left out {refused.id}: {refused.error}")
+
+
+def _known_answers(client: Client, collection: str, queries: Sequence[Path], screen: Screen) -> None:
     right = 0
-    for number, file in enumerate(queries):
+    for file in queries:
         query = Query(image=read_picture(file, FOLDER_LIMITS))
         result = client.search(collection, [query], Plan(size=TOP))
         right += sum(file.stem in hit.labels for hit in result.hits)
-        if number < SHOWN:
-            say(f"what looks like {file.name}, a picture that is not in the collection?")
-            show(result)
-            say("")
-    share = right / (TOP * len(queries))
-    say(f"{len(queries)} such queries: {right} of their {TOP * len(queries)} top hits show the same photograph")
-    say(f"that is {share:.0%}")
+        if file.stem in SHOWN:
+            screen.say(f"\nwhat looks like {file.name}, which is not in the collection?")
+            screen.show(result)
+    asked = TOP * len(queries)
+    screen.say(
+        f"\n{len(queries)} such searches: {right} of their {asked} best hits show the same photograph "
+        f"({right / asked:.0%})"
+    )
 
 
-def _own_pictures(
-    client: Client, collection: str, say: Callable[[str], None], show: Callable[[SearchResult], None]
-) -> None:
+def _own_pictures(client: Client, collection: str, screen: Screen) -> None:
     items = client.list_items(collection, size=10_000)
-    if not items:
-        raise InvalidImage("corrupt", "none of the folder's pictures could be read")
-    for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
-        say(f"what looks like {item.id}?")
-        show(client.search(collection, [Query(id=item.id)], Plan(size=TOP)))
-        say("")
+    for item in items[:: max(1, len(items) // len(SHOWN))][: len(SHOWN)]:
+        screen.say(f"\nwhat looks like {item.id}?")
+        screen.show(client.search(collection, [Query(id=item.id)], Plan(size=TOP)))
 
 
-def _onwards(store: str, collection: str, indexed: Path) -> str:
-    some = next(path for path in indexed.rglob("*") if path.is_file())
+def _onwards(place: Place, query: Path | None) -> str:
+    store = f"--store {shlex.quote(place.store)}"
+    if place.extractors:
+        store += f" --extractors {shlex.quote(str(place.extractors))}"
+    asked = shlex.quote(str(query)) if query else "PICTURE"
     return f"""
 Go on with a folder of your own:
   pixkin index create photos --extractor {EXTRACTOR}
   pixkin index add photos FOLDER
   pixkin search photos PICTURE
-or with this one:
-  pixkin search {collection} {some} --store {store}"""
+or with this one, through a server too:
+  pixkin search {place.collection} {asked} {store}
+  pixkin serve {store}"""

@@ -1,0 +1,30 @@
+"""`pixkin index`: make, fill and look after collections."""
+
+from __future__ import annotations
+
+import click
+
+from pixkin_server.cli.index.collections import create, describe, drop, verify
+from pixkin_server.cli.index.items import list_, remove, update
+from pixkin_server.cli.index.pictures import add, sync
+from pixkin_server.cli.index.vectors import export, import_
+
+COMMANDS = (create, add, sync, import_, export, update, remove, list_, describe, verify, drop)
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in the order of their use, not of their names."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
+def index() -> None:
+    """Make, fill and look after collections."""
+
+
+for _command in COMMANDS:
+    index.add_command(_command)

@@ -1,0 +1,117 @@
+"""`pixkin index add` and `sync`: pictures into a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.index.report import print_report
+from pixkin_server.cli.output import Progress
+
+if TYPE_CHECKING:
+    from pixkin_server.folders import Picture
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+folder_options = (
+    click.option(
+        "--labels-from-folders",
+        is_flag=True,
+        help="Label every picture with the first folder of its path below FOLDER.",
+    ),
+    click.option("--prefix", default="", metavar="P", help="Put P/ before every id, to keep several folders apart."),
+    click.option("--checksum", is_flag=True, help="Read every file, whatever its size and time say."),
+)
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="FOLDER|FILE...")
+@click.option(
+    "--manifest",
+    type=EXISTING,
+    metavar="FILE.csv|.jsonl",
+    help="List of pictures: path, and optionally id, labels, attributes.",
+)
+@shared.all_of(folder_options)
+@shared.connection
+@shared.as_json
+def add(
+    collection: str,
+    paths: tuple[Path, ...],
+    manifest: Path | None,
+    labels_from_folders: bool,
+    prefix: str,
+    checksum: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Add pictures to COLLECTION.
+
+    An id is the path below FOLDER, or the name of FILE. Unchanged pictures are not encoded again; labels and attributes
+    that are given are brought up to date all the same. The exit status is 3 when some pictures were refused and the
+    others are in.
+    """
+    from pixkin_server.folders import Report, add_pictures
+
+    if bool(paths) == bool(manifest):
+        raise click.UsageError("name folders or files to add, or a --manifest")
+    if manifest and labels_from_folders:
+        raise click.UsageError("a --manifest has labels of its own; --labels-from-folders goes with folders")
+    sources = [_source(path, prefix, labels_from_folders=labels_from_folders) for path in paths]
+    if manifest:
+        sources.append(_listed(manifest, prefix))
+    report = Report()
+    with (
+        shared.connected(options) as service,
+        Progress("pictures", sum(len(found) for _, found in sources)) as bar,
+    ):
+        for root, found in sources:
+            add_pictures(service, collection, found, report, root=str(root), checksum=checksum, progress=bar)
+    print_report(report, as_json=as_json)
+
+
+@click.command(short_help="Make COLLECTION equal to FOLDER.")
+@click.argument("collection")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@shared.all_of(folder_options)
+@shared.connection
+@shared.as_json
+def sync(
+    collection: str,
+    folder: Path,
+    labels_from_folders: bool,
+    prefix: str,
+    checksum: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make COLLECTION equal to FOLDER: add what is new, remove what vanished, rename what moved.
+
+    Items that came from other folders, or from this one with another --prefix, stay. A folder without any picture
+    changes nothing.
+    """
+    from pixkin_server.folders import sync_folder, walk
+
+    found = walk(folder, prefix=prefix, labels_from_folders=labels_from_folders)
+    with shared.connected(options) as service, Progress("pictures", len(found)) as bar:
+        report = sync_folder(service, collection, folder, found, prefix=prefix, checksum=checksum, progress=bar)
+    print_report(report, as_json=as_json)
+
+
+def _source(path: Path, prefix: str, *, labels_from_folders: bool) -> tuple[Path, list[Picture]]:
+    """The root that a path on the command line stands for, and its pictures."""
+    from pixkin_server.folders import single, walk
+
+    if path.is_dir():
+        return path.resolve(), walk(path, prefix=prefix, labels_from_folders=labels_from_folders)
+    return path.parent.resolve(), [single(path, prefix=prefix)]
+
+
+def _listed(manifest: Path, prefix: str) -> tuple[Path, list[Picture]]:
+    from pixkin_server.manifests import read_manifest
+
+    return manifest.parent.resolve(), read_manifest(manifest, prefix=prefix)

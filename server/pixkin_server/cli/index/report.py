@@ -1,0 +1,75 @@
+"""How the commands of `pixkin index` tell what became of items, and what a collection is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli.output import complain, one_line, print_json, print_table
+
+if TYPE_CHECKING:
+    from pixkin_scoring.items import AddResult, Collection
+
+    from pixkin_server.folders import Report
+
+SHOWN_REFUSALS = 20
+PARTLY_REFUSED = 3
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print what became of the items; the exit status tells whether some were refused."""
+    counts = {
+        "added": report.added, "replaced": report.replaced, "updated": report.updated, "unchanged": report.unchanged,
+        "moved": report.moved, "removed": report.removed,
+    }  # fmt: skip
+    if as_json:
+        refused = [
+            {"id": each.id, "reason": each.error.reason, "error": each.error.message}
+            for each in report.refused
+            if each.error
+        ]
+        print_json({**counts, "refused": refused})
+    else:
+        counts["refused"] = len(report.refused)
+        said = {name: count for name, count in counts.items() if count or name == "added"}
+        click.echo(", ".join(f"{count:,} {name}" for name, count in said.items()))
+    complain_of_refusals(report.refused)
+
+
+def complain_of_refusals(refused: Sequence[AddResult]) -> None:
+    """Print a line for each refused item, and end with their exit status when there are any."""
+    for each in refused[:SHOWN_REFUSALS]:
+        if each.error:
+            complain(f"{each.id}: {each.error.message} [{each.error.reason}]")
+    if len(refused) > SHOWN_REFUSALS:
+        complain(f"and {len(refused) - SHOWN_REFUSALS:,} more")
+    if refused:
+        end_partly_refused()
+
+
+def end_partly_refused() -> None:
+    """End the command with the exit status for work that was done in part."""
+    click.get_current_context().exit(PARTLY_REFUSED)
+
+
+def print_collection(found: Collection) -> None:
+    """Print a collection's description."""
+    click.echo(f"{found.name}: {found.items:,} items, generation {found.generation}, {one_line(found.store)}")
+    for use, size in found.bytes.items():
+        click.echo(f"  {use}: {size / 2**20:,.1f} MiB")
+    for root in found.roots:
+        click.echo(f"  from {one_line(root)}")
+    rows = [
+        (d.name, str(d.dim), d.norm, "no" if d.non_negative else "yes", d.default_measure, d.fingerprint[:12])
+        for d in found.descriptors
+    ]
+    print_table(("descriptor", "dim", "norm", "signed", "default measure", "fingerprint"), rows, right=(1,))
+
+
+def collection_json(found: Collection) -> dict[str, Any]:
+    """Return a collection's description as an object of plain values."""
+    from dataclasses import asdict
+
+    return {**asdict(found), "bytes": dict(found.bytes)}

@@ -1,0 +1,64 @@
+"""Queries as they are written on the command line: PATH or id:ID, each with an optional @WEIGHT."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pixkin_embedding.images import Box
+
+    from pixkin_server.api import Query
+
+ITEM = "id:"
+
+
+def parse_queries(texts: Sequence[str], crop: str | None) -> list[Query]:
+    """Read queries; the crop `x,y,w,h` belongs to the pictures among them. Raises InvalidArgument, InvalidImage."""
+    from pixkin_server.api import Query
+
+    box = None if crop is None else _box(crop)
+    found = []
+    for text in texts:
+        name, weight = split_weight(text)
+        if name.startswith(ITEM):
+            found.append(Query(id=name.removeprefix(ITEM), weight=weight))
+        else:
+            found.append(Query(image=_read(name), crop=box, weight=weight))
+    if box and all(query.image is None for query in found):
+        raise click.UsageError("--crop belongs to a picture; an item queried by id has its vectors already")
+    return found
+
+
+def split_weight(text: str) -> tuple[str, float]:
+    """Split off @WEIGHT, unless the whole text is a file or what follows is no finite number."""
+    from pixkin_scoring.filters import number
+
+    name, _, after = text.rpartition("@")
+    weight = number(after)
+    return (text, 1.0) if not name or weight is None or os.path.exists(text) else (name, weight)  # noqa: PTH110  # Path.exists raises for long names
+
+
+def _read(name: str) -> bytes:
+    from pixkin_embedding.limits import FOLDER_LIMITS
+    from pixkin_proto.errors import InvalidArgument
+
+    from pixkin_server.files import read_picture
+
+    if not os.path.isfile(name):  # noqa: PTH113  # Path.is_file raises for long names
+        raise InvalidArgument(f"there is no picture {name}; an item of the collection is written {ITEM}{name}")
+    return read_picture(Path(name), FOLDER_LIMITS)
+
+
+def _box(text: str) -> Box:
+    from pixkin_embedding.images import Box
+
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not x,y,w,h in pixels", param_hint="--crop") from None
+    return Box(x, y, width, height)

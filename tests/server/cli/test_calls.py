@@ -1,0 +1,217 @@
+"""What holds for every command: help, streams, exit statuses, precedence of what was said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pixkin_server.cli import COMMANDS
+from pixkin_server.cli import pixkin as group
+from pixkin_server.cli.output import one_line
+
+Cli = Callable[..., Any]
+HEAVY = ("numpy", "numba", "grpc", "onnxruntime", "PIL", "google.protobuf", "sqlite3")
+
+
+def commands(command: click.Command, path: str) -> list[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    context = click.Context(command)
+    below = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [found for name, each in below if each for found in commands(each, f"{path} {name}")]
+
+
+ALL = dict(commands(group, "pixkin"))
+
+
+def run(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pixkin_server", *(str(argument) for argument in arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **settings},
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_and_option_has_help(path: str) -> None:
+    command = ALL[path]
+    assert command.help
+    assert [p.name for p in command.params if isinstance(p, click.Option) and not p.help] == []
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_no_option_takes_a_secret(path: str) -> None:
+    names = [name for param in ALL[path].params for name in param.opts]
+    assert not [name for name in names if any(word in name for word in ("password", "token", "secret", "user", "key"))]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in ALL if path.startswith(("pixkin index", "pixkin search", "pixkin ev"))]
+)
+def test_every_command_on_a_collection_takes_store_and_server(path: str) -> None:
+    names = {name for param in ALL[path].params for name in param.opts}
+    assert {"--store", "--server", "--timeout"} <= names
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"""
+import sys
+from pixkin_server.cli import main
+sys.argv = ["pixkin", "--help"]
+try:
+    main()
+finally:
+    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Commands:" in ran.stdout
+    assert ran.stderr == "[]\n"
+
+
+def test_help_answers_within_300_milliseconds() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert run("--help").returncode == 0
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_the_list_of_commands_says_what_each_command_says(pixkin: Cli) -> None:
+    out = pixkin("--help").out
+    for name, (_, _, line) in COMMANDS.items():
+        assert f"  {name}" in out
+        assert line in out
+    assert pixkin("index", "--help").out.index("create") < pixkin("index", "--help").out.index("add")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nobody",), ("index", "nobody"), ("search", "--bogus"), ("index", "add"), ("inspect", "none.onnx"),
+     ("export-model",), ("search", "c", "id:x", "--timeout", "0")],
+)  # fmt: skip
+def test_a_call_that_makes_no_sense_is_one_line_with_status_2(pixkin: Cli, arguments: tuple[str, ...]) -> None:
+    ran = pixkin(*arguments)
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err.startswith("pixkin: ")
+    assert ran.err.count("\n") == 1
+    assert "--help" in ran.err
+
+
+def test_an_error_is_one_line_with_its_reason_even_when_a_name_has_two(pixkin: Cli, tmp_path: Path) -> None:
+    ran = pixkin("index", "add", "photos", tmp_path / "two\nlines", "--store", tmp_path)
+    assert ran.status == 1
+    assert ran.err.count("\n") == 1
+    assert "two\\nlines" in ran.err
+    assert ran.err.endswith(" [INVALID_ARGUMENT]\n")
+
+
+def test_a_defect_is_one_line_without_a_traceback(pixkin: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixkin_server.engine import Engine
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(Engine, "collections", broken)
+    ran = pixkin("index", "list")
+    assert ran.status == 70
+    assert ran.err == "pixkin: internal error, RuntimeError: two\\nlines (PIXKIN_DEBUG=1 shows where)\n"
+
+
+def test_texts_are_printed_on_one_line_as_far_as_they_are_text() -> None:
+    assert one_line("a b ünï 木 'x' \\n") == "a b ünï 木 'x' \\n"
+    assert one_line("a\nb\x1b[31m\udce9'") == "a\\nb\\x1b[31m\\udce9'"
+
+
+def test_no_server_is_one_line_and_nothing_of_grpc(tmp_path: Path) -> None:
+    ran = run("index", "list", "--server", "127.0.0.1:1")
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "[SERVER_UNAVAILABLE]" in ran.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(workplace: Any, made: str) -> None:
+    command = [sys.executable, "-m", "pixkin_server", "index", "list", "--json", "--store", str(workplace.store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in (0, 1)
+
+
+def test_names_that_are_no_text_are_printed_in_any_locale(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "pictures") + b"/ge\xe4ndert.jpg")).write_bytes(b"x")
+    ran = run(
+        "index", "add", "none", tmp_path / "pictures", "--store", tmp_path / "store", LC_ALL="C", PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii",
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "[UNKNOWN_COLLECTION]" in ran.stderr
+
+
+def test_a_flag_goes_before_the_environment(
+    pixkin: Cli, made: str, workplace: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setenv("PIXKIN_STORE", str(nowhere))
+    assert "[UNKNOWN_COLLECTION]" in pixkin("index", "describe", made).err
+    assert pixkin("index", "describe", made, "--store", workplace.store).status == 0
+    monkeypatch.setenv("PIXKIN_STORE", str(workplace.store))
+    assert pixkin("index", "describe", made).status == 0
+    monkeypatch.setenv("PIXKIN_SERVER", "127.0.0.1:1")
+    assert "[SERVER_UNAVAILABLE]" in pixkin("index", "describe", made).err
+    assert pixkin("index", "describe", made, "--store", workplace.store).status == 0
+    assert pixkin("index", "describe", made, "--server", workplace.address).status == 0
+
+
+def test_a_store_and_a_server_cannot_both_be_meant(pixkin: Cli, made: str, workplace: Any) -> None:
+    both = pixkin("index", "describe", made, "--store", workplace.store, "--server", workplace.address)
+    assert both.status == 2
+    assert "not both" in both.err
+    for option, value in (("--device", "cpu"), ("--extractors", workplace.extractors)):
+        ran = pixkin("index", "describe", made, option, value, "--server", workplace.address)
+        assert ran.status == 2
+        assert "a server has its own" in ran.err
+
+
+def test_inspect_prints_and_checks_an_extractor_file(pixkin: Cli, workplace: Any, tmp_path: Path) -> None:
+    file = workplace.extractors / "hsv-histogram.onnx"
+    text = pixkin("inspect", file, "--check").out
+    assert "hsv-histogram" in text
+    assert "checked on CPUExecutionProvider" in text
+    found = pixkin("inspect", file, "--json").json
+    assert list(found) == ["name", "fingerprint", "preprocessing", "descriptors", "provenance", "checked_on"]
+    assert found["checked_on"] is None
+    assert found["fingerprint"] in text
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "damaged.onnx").write_bytes(damaged)
+    ran = pixkin("inspect", tmp_path / "damaged.onnx", "--check")
+    assert ran.status == 1
+    assert "[INVALID_EXTRACTOR]" in ran.err
+
+
+def test_export_model_prints_the_file_and_gives_the_same_bytes_again(
+    pixkin: Cli, workplace: Any, tmp_path: Path
+) -> None:
+    assert "efficientnet-lite0" in pixkin("export-model", "--list").out
+    ran = pixkin("export-model", "hsv-histogram", "-o", tmp_path / "again.onnx")
+    assert ran.out == f"{tmp_path / 'again.onnx'}\n"
+    assert (tmp_path / "again.onnx").read_bytes() == (workplace.extractors / "hsv-histogram.onnx").read_bytes()
+    for arguments in (("nobody",), ("hsv-histogram", "--with", "logits"), ("hsv-histogram", "-o", "/proc/x.onnx")):
+        refused = pixkin("export-model", *arguments, "--extractors", tmp_path)
+        assert refused.status == 1
+        assert refused.err.count("\n") == 1
