@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any, TypeVar
 
 import grpc
@@ -18,8 +19,11 @@ R = TypeVar("R")
 THREADS = 16
 MAX_WAITING = 64
 MAX_STREAMS = 8
+MAX_UNREAD = 4096  # replies of a stream that its caller has not taken yet
 DEFAULT_TIMEOUT = 60.0
 IDLE_SECONDS = 0.25  # a stream that pauses this long has what came so far committed
+MAX_IDLE_SECONDS = 60.0  # a stream that pauses this long ends: it holds the right to write its collection
+REPLY_SECONDS = 0.5  # kept back from waiting for a lock, so that the answer arrives before the deadline
 _END = object()
 
 
@@ -33,51 +37,46 @@ class Calls:
         self._streaming = 0
 
     async def run(self, context: grpc.aio.ServicerContext, work: Callable[..., T], *args: Any, **options: Any) -> T:
-        """Run a blocking call; raises Overloaded when too many wait, Deadline when the caller's time is over."""
+        """Run a blocking call; raises Overloaded when too many wait, Deadline when the caller's time is over.
+
+        A call whose caller is gone before its turn never runs; one that runs is counted until it is done.
+        """
         if self._waiting >= MAX_WAITING:
             raise Overloaded("the server", self._waiting)
+        loop = asyncio.get_running_loop()
         self._waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **options))
-        future.add_done_callback(self._done)
+        future = self._pool.submit(work, *args, **options)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         try:
-            return await asyncio.wait_for(asyncio.shield(future), remaining(context))
+            return await asyncio.wait_for(asyncio.wrap_future(future), remaining(context))
         except TimeoutError:
-            future.cancel()
             raise Deadline("the call") from None
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
+    def _done(self) -> None:
         self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # seen, should nobody wait for it any more
 
     async def stream(
-        self, requests: AsyncIterator[T], work: Callable[[Iterator[T | None]], Iterator[R]]
+        self,
+        context: grpc.aio.ServicerContext,
+        requests: AsyncIterator[T],
+        work: Callable[[Iterator[T | None]], Iterator[R]],
     ) -> AsyncIterator[R]:
-        """Feed an async stream through a blocking generator; None among its input says that nothing waits."""
+        """Feed an async stream through a blocking generator; None among its input says that nothing waits.
+
+        Raises Overloaded, and Deadline when the caller neither sends nor reads for MAX_IDLE_SECONDS. When the caller is
+        gone the generator's input ends.
+        """
         if self._streaming >= MAX_STREAMS:
             raise Overloaded("streams", self._streaming)
         self._streaming += 1
-        replies: asyncio.Queue[Any] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        gone = Event()
-
-        def consume() -> None:
-            outcome: object = _END
-            try:
-                for reply in work(_pulled(requests, loop, gone)):
-                    loop.call_soon_threadsafe(replies.put_nowait, reply)
-            except Exception as error:  # raised where the replies are awaited
-                outcome = error
-            loop.call_soon_threadsafe(replies.put_nowait, outcome)
-
-        worker = loop.run_in_executor(self._streams, consume)
+        stream = _Stream(requests, asyncio.get_running_loop())
+        context.add_done_callback(lambda _: stream.gone.set())
+        worker = asyncio.get_running_loop().run_in_executor(self._streams, stream.consume, work)
         try:
-            while (reply := await replies.get()) is not _END:
-                if isinstance(reply, Exception):
-                    raise reply
+            async for reply in stream.replies():
                 yield reply
         finally:
-            gone.set()
+            stream.gone.set()
             await asyncio.shield(worker)
             self._streaming -= 1
 
@@ -93,23 +92,69 @@ def remaining(context: grpc.aio.ServicerContext) -> float:
     return DEFAULT_TIMEOUT if left is None else max(left, 0.0)
 
 
-def _pulled(requests: AsyncIterator[Any], loop: asyncio.AbstractEventLoop, gone: Event) -> Iterator[Any]:
-    """Yield what comes from an async stream, in the thread that wants it; gRPC's flow control holds the sender."""
-    coming = None
-    while not gone.is_set():
-        coming = coming or asyncio.run_coroutine_threadsafe(_next(requests), loop)
+def patience(context: grpc.aio.ServicerContext) -> float:
+    """Return the seconds that a call may wait for another writer and still tell its caller who that is."""
+    left = remaining(context)
+    return left - min(REPLY_SECONDS, left / 2)
+
+
+class _Stream:
+    """One stream between the event loop, where messages come and go, and the thread that works on it."""
+
+    def __init__(self, requests: AsyncIterator[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.gone = Event()
+        self._requests, self._loop = requests, loop
+        self._unread = Semaphore(MAX_UNREAD)
+        self._replies: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def replies(self) -> AsyncIterator[Any]:
+        """Yield what the work yields, and raise what it raises."""
+        while (reply := await self._replies.get()) is not _END:
+            if isinstance(reply, Exception):
+                raise reply
+            self._unread.release()
+            yield reply
+
+    def consume(self, work: Callable[[Iterator[Any]], Iterator[Any]]) -> None:
+        """Run the work to its end, in a thread of its own."""
+        outcome: object = _END
         try:
-            item = coming.result(IDLE_SECONDS)
-        except FutureTimeoutError:
-            yield None
-            continue
-        coming = None
-        if item is _END:
-            return
-        yield item
-    if coming is not None:
-        coming.cancel()
+            for reply in work(self._pulled()):
+                self._wait_for_reader()
+                self._reply(reply)
+        except Exception as error:  # raised where the replies are awaited
+            outcome = error
+        self._reply(outcome)
 
+    def _reply(self, reply: object) -> None:
+        self._loop.call_soon_threadsafe(self._replies.put_nowait, reply)
 
-async def _next(requests: AsyncIterator[Any]) -> Any:
-    return await anext(requests, _END)
+    def _wait_for_reader(self) -> None:
+        end = time.monotonic() + MAX_IDLE_SECONDS
+        while not self._unread.acquire(timeout=IDLE_SECONDS) and not self.gone.is_set():
+            if time.monotonic() > end:
+                raise Deadline("waiting for the caller to read")
+
+    def _pulled(self) -> Iterator[Any]:
+        """Yield what comes, when it is wanted; gRPC's flow control holds the sender."""
+        coming: Future[Any] | None = None
+        last = time.monotonic()
+        while not self.gone.is_set():
+            coming = coming or asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+            try:
+                item = coming.result(IDLE_SECONDS)
+            except FutureTimeoutError:
+                if time.monotonic() - last > MAX_IDLE_SECONDS:
+                    raise Deadline("waiting for the caller to send") from None
+                yield None
+                continue
+            coming = None
+            if item is _END:
+                return
+            yield item
+            last = time.monotonic()
+        if coming is not None:
+            coming.cancel()
+
+    async def _next(self) -> Any:
+        return await anext(self._requests, _END)

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 from pixkin_embedding.images import Box
 from pixkin_embedding.limits import REQUEST_LIMITS
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import Deadline, Internal, InvalidArgument, NotImplementedYet, PixkinError, ServerUnavailable
-from pixkin_proto.v1 import (
-    collections_pb2,
-    collections_pb2_grpc,
-    embedding_pb2,
-    embedding_pb2_grpc,
-    search_pb2,
-    search_pb2_grpc,
-    types_pb2,
-)
+from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.names import check_id
+from pixkin_proto.v1 import collections_pb2 as pb
+from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2, embedding_pb2_grpc, search_pb2, search_pb2_grpc
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
@@ -33,14 +29,15 @@ from pixkin_scoring.results import SearchResult
 from pixkin_server import messages
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.files import read_picture
-from pixkin_server.interceptors import ERROR_KEY
+from pixkin_server.sending import MAX_MESSAGE_BYTES, Refused, Sending
+from pixkin_server.statuses import error_of_call
 
 T = TypeVar("T")
 MIB = 1024 * 1024
-OPTIONS = (("grpc.max_receive_message_length", 64 * MIB), ("grpc.max_send_message_length", 17 * MIB))
+OPTIONS = (("grpc.max_receive_message_length", 64 * MIB), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES))
 DEFAULT_TIMEOUT = 60.0
-ADD_CHUNK = 256
-UPDATE_CHUNK = 1000
+CHUNK = 256
+LIST_CHUNK = 1000
 
 
 class Client:
@@ -70,15 +67,18 @@ class Client:
     ) -> SearchResult:
         """Rank the items of a collection for one query of one or more examples."""
         plan = plan or Plan()
-        reply = self._call(self._search.Search, _search_request(collection, queries, plan), timeout)
+        reply = self._call(self._search.Search, partial(_search_request, collection, queries, plan), timeout)
         return messages.result_from_proto(reply, size=plan.size)
 
     def search_batch(
         self, requests: Sequence[tuple[str, Sequence[Query], Plan]], *, timeout: float | None = None
     ) -> list[SearchResult | PixkinError]:
         """Answer several (collection, queries, plan) in one call; a bad one gives its error in its place."""
-        message = search_pb2.SearchBatchRequest(requests=[_search_request(*request) for request in requests])
-        reply = self._call(self._search.SearchBatch, message, timeout)
+
+        def make() -> search_pb2.SearchBatchRequest:
+            return search_pb2.SearchBatchRequest(requests=[_search_request(*request) for request in requests])
+
+        reply = self._call(self._search.SearchBatch, make, timeout)
         return [
             messages.error_from_proto(outcome.error)
             if outcome.WhichOneof("outcome") == "error"
@@ -90,23 +90,25 @@ class Client:
         self, image: bytes, *, extractor: str = "", crop: Box | None = None, timeout: float | None = None
     ) -> Embedding:
         """Compute the descriptors of one picture."""
-        request = embedding_pb2.EmbedRequest(extractor=extractor, image=image, crop=messages.box_to_proto(crop))
-        return messages.embedding_from_proto(self._call(self._embedding.Embed, request, timeout))
+        make = partial(_embed_request, image, extractor, crop)
+        return messages.embedding_from_proto(self._call(self._embedding.Embed, make, timeout))
 
     def embed_stream(
         self, images: Iterable[bytes], *, extractor: str = "", timeout: float | None = None
     ) -> Iterator[Embedding | PixkinError]:
         """Compute the descriptors of many pictures, in their order; a bad one gives its error in its place."""
-        requests = (embedding_pb2.EmbedRequest(extractor=extractor, image=image) for image in images)
-        for reply in self._stream(self._embedding.EmbedStream, requests, timeout):
-            if reply.WhichOneof("outcome") == "error":
-                yield messages.error_from_proto(reply.error)
+        sending = Sending(images, lambda image: _embed_request(image, extractor, None))
+        for place in sending.places(self._stream(self._embedding.EmbedStream, sending.requests(), timeout)):
+            if isinstance(place, Refused):
+                yield place.error
+            elif place.WhichOneof("outcome") == "error":
+                yield messages.error_from_proto(place.error)
             else:
-                yield messages.embedding_from_proto(reply.reply)
+                yield messages.embedding_from_proto(place.reply)
 
     def extractors(self) -> list[ExtractorInfo]:
         """List the server's extractors, by name."""
-        reply = self._call(self._embedding.ListExtractors, embedding_pb2.ListExtractorsRequest())
+        reply = self._call(self._embedding.ListExtractors, embedding_pb2.ListExtractorsRequest)
         return [messages.extractor_from_proto(extractor) for extractor in reply.extractors]
 
     def create(
@@ -118,121 +120,114 @@ class Client:
         thumbnails: bool = True,
     ) -> Collection:
         """Make an empty collection that encodes with the server's extractors, or holds vectors for descriptors."""
-        request = collections_pb2.CreateRequest(
-            name=name,
-            extractors=[
-                collections_pb2.ExtractorChoice(name=choice.name, descriptors=choice.descriptors)
-                for choice in extractors
-            ],
-            descriptors=[messages.descriptor_to_proto(descriptor) for descriptor in descriptors],
-            no_thumbnails=not thumbnails,
-        )
-        return messages.collection_from_proto(self._call(self._collections.Create, request))
+
+        def make() -> pb.CreateRequest:
+            return pb.CreateRequest(
+                name=name,
+                extractors=[pb.ExtractorChoice(name=each.name, descriptors=each.descriptors) for each in extractors],
+                descriptors=[messages.descriptor_to_proto(descriptor) for descriptor in descriptors],
+                no_thumbnails=not thumbnails,
+            )
+
+        return messages.collection_from_proto(self._call(self._collections.Create, make))
 
     def describe(self, name: str) -> Collection:
         """Describe one collection."""
-        request = collections_pb2.DescribeRequest(name=name)
-        return messages.collection_from_proto(self._call(self._collections.Describe, request))
+        reply = self._call(self._collections.Describe, partial(pb.DescribeRequest, name=name))
+        return messages.collection_from_proto(reply)
 
     def collections(self) -> list[Collection]:
         """Describe all collections, by name."""
-        reply = self._call(self._collections.List, collections_pb2.ListRequest())
+        reply = self._call(self._collections.List, pb.ListRequest)
         return [messages.collection_from_proto(each) for each in reply.collections]
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
-        self._call(self._collections.Drop, collections_pb2.DropRequest(name=name))
+        self._call(self._collections.Drop, partial(pb.DropRequest, name=name))
 
     def add(
         self, name: str, items: Iterable[NewItem], *, root: str = "", timeout: float | None = None
     ) -> Iterator[AddResult]:
         """Send items in streams of 256; yields a result for each once it is durable. `timeout` is for one stream.
 
-        Results come in the order of the items; those of files that cannot be read or sent follow each stream.
+        Results come in the order of the items. What `items` raises is raised here, once the items before it are stored.
         """
-        header = collections_pb2.AddRequest(header=collections_pb2.AddHeader(collection=name, root=root))
         source = iter(items)
         for first in source:
-            chunk = itertools.chain([first], itertools.islice(source, ADD_CHUNK - 1))
-            unsent: list[AddResult] = []
-            requests = itertools.chain([header], _add_requests(chunk, unsent))
-            for result in self._stream(self._collections.Add, requests, timeout or self._timeout * 10):
-                yield messages.add_result_from_proto(result)
-            yield from unsent
+            sending = Sending(itertools.chain([first], itertools.islice(source, CHUNK - 1)), _add_request)
+            requests = itertools.chain(self._header(name, root), sending.requests())
+            replies = self._stream(self._collections.Add, requests, timeout or self._timeout * 10)
+            for place in sending.places(replies):
+                if isinstance(place, Refused):
+                    yield AddResult(place.item.id, "refused", place.error)
+                else:
+                    yield messages.add_result_from_proto(place)
 
     def update(self, name: str, updates: Iterable[ItemUpdate]) -> list[AddResult]:
         """Change labels, attributes, file facts, source or id; returns one result for each change and refusal."""
         results: list[AddResult] = []
-        source = iter(updates)
-        while chunk := list(itertools.islice(source, UPDATE_CHUNK)):
-            request = collections_pb2.UpdateRequest(
-                collection=name, items=[messages.update_to_proto(update) for update in chunk]
-            )
-            reply = self._call(self._collections.Update, request)
+        for chunk in _chunks(updates):
+            reply = self._call(self._collections.Update, partial(_update_request, name, chunk))
             results += [AddResult(item, "updated") for item in reply.updated]
             results += [messages.add_result_from_proto(result) for result in reply.refused]
         return results
 
     def remove(self, name: str, ids: Iterable[str]) -> list[str]:
         """Remove items; returns the ids that were there."""
-        wanted = list(ids)
-        reply = self._call(self._collections.Remove, collections_pb2.RemoveRequest(collection=name, ids=wanted))
-        unknown = set(reply.unknown)
-        return [item for item in wanted if item not in unknown]
+        removed: list[str] = []
+        for chunk in _chunks(ids):
+            reply = self._call(self._collections.Remove, partial(pb.RemoveRequest, collection=name, ids=chunk))
+            unknown = set(reply.unknown)
+            removed += [item for item in chunk if item not in unknown]
+        return removed
 
     def list_items(self, name: str, conditions: Sequence[str] = (), *, size: int = 100, after: str = "") -> list[Item]:
         """Return a page of items by id, without thumbnails and vectors."""
-        request = collections_pb2.ListItemsRequest(collection=name, filter=conditions, size=size, after=after)
-        reply = self._call(self._collections.ListItems, request)
-        return [messages.item_from_proto(item) for item in reply.items]
+        make = partial(pb.ListItemsRequest, collection=name, filter=conditions, size=size, after=after)
+        return [messages.item_from_proto(item) for item in self._call(self._collections.ListItems, make).items]
 
     def get(self, name: str, item: str, *, thumbnail: bool = False, vectors: bool = False) -> Item:
         """Return one item. Raises UnknownItem."""
-        request = collections_pb2.GetItemRequest(collection=name, id=item, thumbnail=thumbnail, vectors=vectors)
-        return messages.item_from_proto(self._call(self._collections.GetItem, request))
+        make = partial(pb.GetItemRequest, collection=name, id=item, thumbnail=thumbnail, vectors=vectors)
+        return messages.item_from_proto(self._call(self._collections.GetItem, make))
 
     def missing(self, name: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool = False) -> list[FileState]:
         """Tell for each (id, facts) whether the picture must be added."""
-        known = [
-            collections_pb2.KnownFile(id=item, file=messages.facts_to_proto(facts)) for item, facts in files
-        ]  # fmt: skip
-        request = collections_pb2.MissingRequest(collection=name, files=known, checksum=checksum)
-        reply = self._call(self._collections.Missing, request)
-        return [messages.file_state_from_proto(state) for state in reply.states]
+        states: list[FileState] = []
+        for chunk in _chunks(files):
+            reply = self._call(self._collections.Missing, partial(_missing_request, name, chunk, checksum=checksum))
+            states += [messages.file_state_from_proto(state) for state in reply.states]
+        return states
 
     def verify(self, name: str) -> Verification:
         """Check a collection's stored data."""
-        reply = self._call(self._collections.Verify, collections_pb2.VerifyRequest(collection=name))
+        reply = self._call(self._collections.Verify, partial(pb.VerifyRequest, collection=name))
         return Verification(reply.items, tuple(reply.problems))
 
-    def _call(self, method: Callable[..., T], request: Any, timeout: float | None = None) -> T:
-        try:
-            return method(request, timeout=self._timeout if timeout is None else timeout)
-        except grpc.RpcError as error:
-            self._raise(error)
+    def _call(self, method: Callable[..., T], make_request: Callable[[], Any], timeout: float | None = None) -> T:
+        with self._our_errors():
+            return method(make_request(), timeout=self._timeout if timeout is None else timeout)
 
-    def _stream(
-        self, method: Callable[..., Iterator[T]], requests: Iterator[Any], timeout: float | None
-    ) -> Iterator[T]:
-        try:
-            yield from method(requests, timeout=self._timeout if timeout is None else timeout)
-        except grpc.RpcError as error:
-            self._raise(error)
+    def _stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
+        with self._our_errors():
+            call = method(requests, timeout=self._timeout if timeout is None else timeout)
+            try:
+                yield from call
+            finally:
+                call.cancel()  # a caller who stops reading stops the work; a call that has ended takes no notice
 
-    def _raise(self, error: grpc.RpcError) -> NoReturn:
-        for key, value in error.trailing_metadata() or ():
-            if key == ERROR_KEY:
-                raise messages.error_from_proto(types_pb2.Error.FromString(value)) from None
-        match error.code():
-            case grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise Deadline(f"the call to {self.address}") from None
-            case grpc.StatusCode.UNAVAILABLE:
-                raise ServerUnavailable(self.address) from None
-            case grpc.StatusCode.RESOURCE_EXHAUSTED:
-                raise InvalidArgument(f"the message is larger than 17 MiB ({error.details()}); send less") from None
-            case grpc.StatusCode.UNIMPLEMENTED:
-                raise NotImplementedYet(f"this call on the server at {self.address}") from None
-        raise Internal(f"{self.address} answered {error.code().name}: {error.details()}") from None
+    def _header(self, name: str, root: str) -> list[pb.AddRequest]:
+        with self._our_errors():
+            return [pb.AddRequest(header=pb.AddHeader(collection=name, root=root))]
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise error_of_call(error, self.address) from None
+        except ValueError as error:  # protobuf's for what its fields cannot hold, grpc's for a closed channel
+            raise InvalidArgument(f"this cannot be sent to {self.address}: {error}") from error
 
 
 def _search_request(collection: str, queries: Sequence[Query], plan: Plan) -> search_pb2.SearchRequest:
@@ -245,11 +240,30 @@ def _search_request(collection: str, queries: Sequence[Query], plan: Plan) -> se
     )
 
 
-def _add_requests(items: Iterable[NewItem], unsent: list[AddResult]) -> Iterator[collections_pb2.AddRequest]:
-    for item in items:
-        try:
-            image = read_picture(item.image, REQUEST_LIMITS) if isinstance(item.image, Path) else item.image or b""
-        except PixkinError as error:
-            unsent.append(AddResult(item.id, "refused", error))
-            continue
-        yield collections_pb2.AddRequest(item=messages.new_item_to_proto(item, image))
+def _embed_request(image: bytes, extractor: str, crop: Box | None) -> embedding_pb2.EmbedRequest:
+    return embedding_pb2.EmbedRequest(extractor=extractor, image=image, crop=messages.box_to_proto(crop))
+
+
+def _add_request(item: NewItem) -> pb.AddRequest:
+    check_id(item.id)
+    image = read_picture(item.image, REQUEST_LIMITS) if isinstance(item.image, Path) else item.image or b""
+    return pb.AddRequest(item=messages.new_item_to_proto(item, image))
+
+
+def _update_request(collection: str, updates: Sequence[ItemUpdate]) -> pb.UpdateRequest:
+    return pb.UpdateRequest(collection=collection, items=[messages.update_to_proto(update) for update in updates])
+
+
+def _missing_request(collection: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool) -> pb.MissingRequest:
+    known = [pb.KnownFile(id=item, file=messages.facts_to_proto(facts)) for item, facts in files]
+    return pb.MissingRequest(collection=collection, files=known, checksum=checksum)
+
+
+def _chunks(entries: Iterable[T]) -> Iterator[list[T]]:
+    """Split a list that may be empty: that is asked too, since the collection may not be there."""
+    source = iter(entries)
+    chunk = list(itertools.islice(source, LIST_CHUNK))
+    while True:
+        yield chunk
+        if not (chunk := list(itertools.islice(source, LIST_CHUNK))):
+            return

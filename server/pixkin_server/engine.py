@@ -9,6 +9,7 @@ scoring thread.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -25,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding.batching import Batcher
 from pixkin_embedding.directory import ExtractorDirectory
-from pixkin_embedding.encoder import Device, Encoder, load_encoder
+from pixkin_embedding.encoder import Device, Encoder, check_device, load_encoder
 from pixkin_embedding.images import Box, decode
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
-from pixkin_proto.errors import Deadline, InvalidArgument, InvalidSize, UnknownItem
-from pixkin_proto.names import check_name, resolve_descriptor
+from pixkin_proto.errors import Deadline, InvalidArgument, InvalidSize, PixkinError, UnknownCollection, UnknownItem
+from pixkin_proto.names import check_id, check_name, resolve_descriptor
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
@@ -42,11 +43,15 @@ from pixkin_scoring.stores import Store, open_store
 
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.changes import file_state
-from pixkin_server.indexing import encoded
+from pixkin_server.indexing import by_full_name, encoded
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 60.0
 MAX_LIST_SIZE = 10_000
+MAX_EXAMPLES = 100  # of one search: they are averaged in the one scoring thread, and a message holds a million ids
+MAX_DESCRIPTORS = 100  # of one collection: each is a table and a matrix
+
+log = logging.getLogger("pixkin.engine")
 
 
 class Engine:
@@ -99,6 +104,8 @@ class Engine:
     ) -> SearchResult:
         """Rank the items of a collection. The reply's timings begin with decoding and encoding."""
         plan = plan or Plan()
+        if len(queries) > MAX_EXAMPLES:
+            raise InvalidArgument(f"a search has at most {MAX_EXAMPLES} examples, this one has {len(queries):,}")
         deadline = self._deadline(timeout)
         watch = Stopwatch(deadline)
         described = self.store.describe(collection)
@@ -126,10 +133,8 @@ class Engine:
             vectors = self._embed_for(query, described, wanted, watch, deadline)
             return QueryVector(vectors=vectors, weight=query.weight)
         if query.vectors is None:
-            return QueryVector(id=query.id, weight=query.weight)
-        names = [descriptor.name for descriptor in described.descriptors]
-        found = {resolve_descriptor(name, names): vector for name, vector in query.vectors.items()}
-        return QueryVector(vectors=found, weight=query.weight)
+            return QueryVector(id=check_id(query.id), weight=query.weight)
+        return QueryVector(vectors=dict(by_full_name(query.vectors, described)), weight=query.weight)
 
     def _embed_for(
         self, query: Query, described: Collection, wanted: list[Descriptor], watch: Stopwatch, deadline: float
@@ -206,18 +211,29 @@ class Engine:
         pairs = {(d.extractor, d.fingerprint) for d in described.descriptors if d.fingerprint}
         return [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
 
+    def check_device(self) -> None:
+        """Raise ProviderMissing unless the device that was asked for can be had."""
+        check_device(self._device)
+
     def warm_up(self) -> None:
-        """Load the extractors and matrices of every collection and compile the kernels."""
+        """Load the extractors and matrices of every collection and compile the kernels.
+
+        A collection that cannot be searched costs itself alone: the log names it, and asking it raises what is wrong.
+        """
         _wait(self._scoring.submit(warm, MEASURES), math.inf, "warm-up")
         for name in self.store.list():
-            described = self.store.describe(name)
-            self._collection_encoders(described)
-            if described.items:
-                first = self.store.list_items(name, (), size=1)
-                for descriptor in described.descriptors:
-                    plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
-                    vectors = [QueryVector(id=first[0].id)]
-                    _wait(self._scoring.submit(search, self.store, name, vectors, plan), math.inf, "warm-up")
+            try:
+                self._warm_up(name)
+            except PixkinError as error:
+                log.warning("collection %s cannot be searched as it is: %s [%s]", name, error.message, error.reason)
+
+    def _warm_up(self, name: str) -> None:
+        described = self.store.describe(name)
+        for descriptor in described.descriptors if described.items else ():
+            plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
+            vectors = [QueryVector(vectors={descriptor.name: np.ones(descriptor.dim, np.float32)})]
+            _wait(self._scoring.submit(search, self.store, name, vectors, plan), math.inf, "warm-up")
+        self._collection_encoders(described)
 
     # collections
 
@@ -236,6 +252,10 @@ class Engine:
         declared = [d for choice in extractors for d in self._declared(choice)]
         declared += [check_descriptor(descriptor) for descriptor in descriptors]
         names = [descriptor.name for descriptor in declared]
+        if any(descriptor.fingerprint for descriptor in descriptors):
+            raise InvalidArgument("imported vectors have no fingerprint; name the extractor that encodes in its place")
+        if len(names) > MAX_DESCRIPTORS:
+            raise InvalidArgument(f"a collection has at most {MAX_DESCRIPTORS} descriptors, not {len(names):,}")
         if len(set(names)) < len(names):
             raise InvalidArgument(f"a descriptor is named twice: {', '.join(sorted(names))}")
         return self.store.create(name, declared, thumbnails=thumbnails)
@@ -251,8 +271,17 @@ class Engine:
         return self.store.describe(name)
 
     def collections(self) -> list[Collection]:
-        """Describe all collections, by name."""
-        return [self.store.describe(name) for name in self.store.list()]
+        """Describe all collections, by name. One that cannot be read is left out, and the log names it."""
+        return [found for name in self.store.list() if (found := self._readable(name)) is not None]
+
+    def _readable(self, name: str) -> Collection | None:
+        try:
+            return self.store.describe(name)
+        except UnknownCollection:  # dropped since it was listed
+            return None
+        except PixkinError as error:
+            log.warning("collection %s cannot be read: %s [%s]", name, error.message, error.reason)
+            return None
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
@@ -261,14 +290,14 @@ class Engine:
     def add(
         self,
         name: str,
-        items: Iterable[NewItem | None],
+        items: Iterable[NewItem | AddResult | None],
         *,
         root: str = "",
         timeout: float | None = None,
     ) -> Iterator[AddResult]:
         """Decode, encode and store items; yields a result for each once it is durable, in their order.
 
-        A None among the items says that none is waiting, so that what has come is committed.
+        A None among the items says that none is waiting, so that what has come is committed; a refusal keeps its place.
         """
         described = self.store.describe(name)
         encoders = self._collection_encoders(described)
@@ -293,7 +322,7 @@ class Engine:
 
     def get(self, name: str, item: str, *, thumbnail: bool = False, vectors: bool = False) -> Item:
         """Return one item. Raises UnknownItem."""
-        found = self.store.get(name, [item], thumbnails=thumbnail, vectors=vectors)
+        found = self.store.get(name, [check_id(item)], thumbnails=thumbnail, vectors=vectors)
         if item not in found:
             raise UnknownItem(name, item)
         return found[item]

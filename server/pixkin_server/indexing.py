@@ -9,19 +9,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixkin_embedding.batching import Batcher, Vectors
+from pixkin_embedding.batching import Batcher
+from pixkin_embedding.batching import Vectors as Encoded
 from pixkin_embedding.encoder import Encoder
 from pixkin_embedding.images import decode, thumbnail
 from pixkin_embedding.limits import Limits
 from pixkin_embedding.preprocessing import prepare
-from pixkin_proto.errors import InvalidImage, PixkinError
+from pixkin_proto.errors import DimensionMismatch, InvalidArgument, InvalidImage
 from pixkin_proto.names import resolve_descriptor
-from pixkin_scoring.items import AddResult, Collection, FileFacts, Item
+from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, Vectors
 
 from pixkin_server.api import NewItem
+from pixkin_server.faults import known_error
 from pixkin_server.files import read_picture
 
-WINDOW = 48  # prepared pictures in flight: enough to fill batches of two extractors, some 25 MB
+WINDOW = 48  # pictures in flight times extractors: enough to fill the encoder's batches, some 25 MB once prepared
+WINDOW_BYTES = 64 * 2**20  # of pictures that came as bytes: a window of the largest that are allowed would be 768 MiB
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,40 @@ class _Prepared:
     """An item without its vectors, and the vectors to come by extractor."""
 
     item: Item
-    vectors: dict[str, Future[Vectors]]
+    vectors: dict[str, Future[Encoded]]
+
+
+class _Window:
+    """Items in flight, in their order, and the bytes that they came with."""
+
+    def __init__(self, items: int) -> None:
+        self._most = items
+        self._waiting: deque[tuple[str, int, Future[_Prepared | AddResult]]] = deque()
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether the oldest must be finished before another may come."""
+        return len(self._waiting) > self._most or (self._bytes > WINDOW_BYTES and len(self._waiting) > 1)
+
+    def put(self, new: NewItem | AddResult, work: Future[_Prepared | AddResult]) -> None:
+        """Remember an item that is worked on."""
+        size = len(new.image) if isinstance(new, NewItem) and isinstance(new.image, bytes) else 0
+        self._waiting.append((new.id, size, work))
+        self._bytes += size
+
+    def pop(self) -> tuple[str, Future[_Prepared | AddResult]]:
+        """Return the oldest, done or not."""
+        name, size, work = self._waiting.popleft()
+        self._bytes -= size
+        return name, work
 
 
 def encoded(
-    items: Iterable[NewItem | None],
+    items: Iterable[NewItem | AddResult | None],
     collection: Collection,
     encoders: Sequence[Encoder],
     *,
@@ -44,31 +76,47 @@ def encoded(
 ) -> Iterator[Item | AddResult | None]:
     """Yield items with their vectors in the order they came, refused ones as refusals.
 
-    A None among the items (nothing waits) hands out everything in flight and is passed on.
+    A None among the items (nothing waits) hands out everything in flight and is passed on; a refusal keeps its place.
     """
-    window: deque[tuple[str, Future[_Prepared]]] = deque()
+    window = _Window(max(1, WINDOW // max(1, len(encoders))))
     for new in items:
         if new is not None:
-            work = pool.submit(_prepare, new, collection, encoders, root, limits, batcher)
-            window.append((new.id, work))
-        while window and (new is None or len(window) > WINDOW):
-            yield _finished(*window.popleft(), collection)
+            window.put(new, pool.submit(_prepare, new, collection, encoders, root, limits, batcher))
+        while window and (new is None or window.full):
+            yield _finished(*window.pop(), collection)
         if new is None:
             yield None
     while window:
-        yield _finished(*window.popleft(), collection)
+        yield _finished(*window.pop(), collection)
+
+
+def by_full_name(vectors: Vectors, collection: Collection) -> Vectors:
+    """Return vectors under the full names of their descriptors.
+
+    Raises UnknownDescriptor, and InvalidArgument when two names stand for one descriptor.
+    """
+    known = [descriptor.name for descriptor in collection.descriptors]
+    found = {resolve_descriptor(name, known): vector for name, vector in vectors.items()}
+    if len(found) < len(vectors):
+        raise InvalidArgument(f"two vectors are for one descriptor: {', '.join(map(repr, sorted(vectors)))}")
+    return found
 
 
 def _prepare(
-    new: NewItem, collection: Collection, encoders: Sequence[Encoder], root: str, limits: Limits, batcher: Batcher
-) -> _Prepared:
+    new: NewItem | AddResult,
+    collection: Collection,
+    encoders: Sequence[Encoder],
+    root: str,
+    limits: Limits,
+    batcher: Batcher,
+) -> _Prepared | AddResult:
+    if isinstance(new, AddResult):
+        return new
     item = Item(
         id=new.id, labels=new.labels, attributes=new.attributes, source=new.source, root=root, file=new.file
     )  # fmt: skip
     if new.image is None:
-        names = [descriptor.name for descriptor in collection.descriptors]
-        given = {resolve_descriptor(name, names): vector for name, vector in new.vectors.items()}
-        return _Prepared(replace(item, vectors=given), {})
+        return _Prepared(replace(item, vectors=_given(new.vectors, collection)), {})
     if not encoders:
         raise InvalidImage(
             "unsupported_format",
@@ -88,9 +136,21 @@ def _prepare(
     return _Prepared(item, {encoder.extractor.name: batcher.submit(encoder, tensor) for encoder, tensor in pairs})
 
 
-def _finished(item_id: str, work: Future[_Prepared], collection: Collection) -> Item | AddResult:
+def _given(vectors: Vectors, collection: Collection) -> Vectors:
+    """Vectors by full name; those of a wrong length are refused before a batch of them fills the memory."""
+    found = by_full_name(vectors, collection)
+    for descriptor in collection.descriptors:
+        vector = found.get(descriptor.name)
+        if vector is not None and len(vector) != descriptor.dim:
+            raise DimensionMismatch(descriptor.name, expected=descriptor.dim, got=len(vector))
+    return found
+
+
+def _finished(item_id: str, work: Future[_Prepared | AddResult], collection: Collection) -> Item | AddResult:
     try:
         prepared = work.result()
+        if isinstance(prepared, AddResult):
+            return prepared
         if not prepared.vectors:
             return prepared.item
         found = {
@@ -98,7 +158,7 @@ def _finished(item_id: str, work: Future[_Prepared], collection: Collection) -> 
             for extractor, future in prepared.vectors.items()
             for short, vector in future.result().items()
         }
-    except PixkinError as error:
-        return AddResult(item_id, "refused", error)
-    stored = {descriptor.name: found[descriptor.name] for descriptor in collection.descriptors}
+        stored = {descriptor.name: found[descriptor.name] for descriptor in collection.descriptors}
+    except Exception as error:  # whatever one picture provokes, it costs that picture alone
+        return AddResult(item_id, "refused", known_error(error))
     return replace(prepared.item, vectors=stored)

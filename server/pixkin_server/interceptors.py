@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 from pixkin_proto import errors
 
+from pixkin_server.faults import known_error
 from pixkin_server.messages import error_to_proto
 
 ERROR_KEY = "pixkin-error-bin"
+MAX_REPLY_BYTES = 64 * 1024 * 1024
 
 CODES: dict[type[errors.PixkinError], grpc.StatusCode] = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -29,27 +31,18 @@ CODES: dict[type[errors.PixkinError], grpc.StatusCode] = {
 }
 """The code of every leaf, by its branch of the tree in pixkin_proto.errors."""
 
-log = logging.getLogger("pixkin.server")
-
 
 def code_of(error: errors.PixkinError) -> grpc.StatusCode:
     """Return the gRPC code of an error."""
     return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), grpc.StatusCode.INTERNAL)
 
 
-def known_error(error: Exception) -> errors.PixkinError:
-    """Return an error of ours as it is; anything else is logged under a correlation id, which is all that is told."""
-    if isinstance(error, errors.PixkinError):
-        return error
-    correlation = uuid.uuid4().hex[:12]
-    log.error("internal error %s", correlation, exc_info=error)
-    return errors.Internal(
-        f"an internal error; the server's log has it under {correlation}", correlation=correlation
-    )  # fmt: skip
-
-
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Ends a failed call with its code, its sentence, and the whole error as trailing metadata."""
+    """Ends a failed call with its code, its sentence, and the whole error as trailing metadata.
+
+    A request that cannot be parsed reaches its method as an InvalidArgument: a single one is raised here, and a stream
+    meets it in the place of the message.
+    """
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -58,12 +51,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None:
             return None
-        if handler.response_streaming:
-            return _rebuilt(handler, _streaming(handler.unary_stream or handler.stream_stream))
-        return _rebuilt(handler, _single(handler.unary_unary or handler.stream_unary))
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        guarded = _streaming(behaviour) if inspect.isasyncgenfunction(behaviour) else _single(behaviour)
+        return _rebuilt(handler, guarded, _parser(handler.request_deserializer, details.method))
 
 
-def _rebuilt(handler: Any, behaviour: Callable[..., Any]) -> Any:
+def _rebuilt(handler: Any, behaviour: Callable[..., Any], parse: Callable[[bytes], Any]) -> Any:
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -71,13 +64,27 @@ def _rebuilt(handler: Any, behaviour: Callable[..., Any]) -> Any:
         (True, True): grpc.stream_stream_rpc_method_handler,
     }
     maker = makers[handler.request_streaming, handler.response_streaming]
-    return maker(behaviour, handler.request_deserializer, handler.response_serializer)
+    return maker(behaviour, parse, handler.response_serializer)
+
+
+def _parser(deserialise: Callable[[bytes], Any], method: str) -> Callable[[bytes], Any]:
+    def parse(data: bytes) -> Any:
+        try:
+            return deserialise(data)
+        except DecodeError:
+            return errors.InvalidArgument(
+                f"a message to {method} cannot be parsed, or a text in it is no valid UTF-8; send what the .proto says"
+            )
+
+    return parse
 
 
 def _single(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Guard a coroutine: one that returns the reply, or one that writes its replies itself and returns None."""
+
     async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            return await behaviour(request, context)
+            return _checked(await behaviour(_checked_request(request), context))
         except grpc.aio.AbortError:
             raise
         except Exception as error:
@@ -89,7 +96,7 @@ def _single(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
 def _streaming(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
     async def guarded(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         try:
-            async for reply in behaviour(request, context):
+            async for reply in behaviour(_checked_request(request), context):
                 yield reply
         except grpc.aio.AbortError:
             raise
@@ -99,8 +106,22 @@ def _streaming(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., As
     return guarded
 
 
+def _checked_request(request: Any) -> Any:
+    if isinstance(request, errors.PixkinError):
+        raise request
+    return request
+
+
+def _checked(reply: Any) -> Any:
+    if reply is not None and reply.ByteSize() > MAX_REPLY_BYTES:
+        raise errors.InvalidSize(
+            f"the reply has {reply.ByteSize():,} bytes and the limit is {MAX_REPLY_BYTES:,}; ask for smaller pages"
+        )
+    return reply
+
+
 async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
     known = known_error(error)
-    detail = error_to_proto(known).SerializeToString()
-    await context.abort(code_of(known), known.message, ((ERROR_KEY, detail),))
+    detail = error_to_proto(known)
+    await context.abort(code_of(known), detail.message, ((ERROR_KEY, detail.SerializeToString()),))
     raise known  # abort has raised already; this tells type checkers so

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding.images import Box
 from pixkin_proto.descriptors import Descriptor, Norm
-from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.errors import Datum, Internal, InvalidArgument, PixkinError
 from pixkin_proto.v1 import collections_pb2, embedding_pb2, search_pb2, types_pb2
 from pixkin_scoring.items import AddResult, Attribute, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan
@@ -28,23 +30,43 @@ FILE_STATES = {
     FileState.UNCHANGED: collections_pb2.MissingReply.UNCHANGED,
     FileState.CHECKSUM_NEEDED: collections_pb2.MissingReply.CHECKSUM_NEEDED,
 }
-_ADD_STATE_NAMES = {number: name for name, number in ADD_STATES.items()}
-_FILE_STATE_NAMES = {number: state for state, number in FILE_STATES.items()}
+T = TypeVar("T")
+_ADD_STATE_NAMES: dict[int, str] = {number: name for name, number in ADD_STATES.items()}
+_FILE_STATE_NAMES: dict[int, FileState] = {number: state for state, number in FILE_STATES.items()}
 
 # errors
 
+MAX_SENTENCE = 1200  # bytes: gRPC drops trailing metadata beyond 8 KiB, in which the sentence stands twice and escaped
+MAX_DATUM = 512  # bytes of one text: ids are no longer
+
 
 def error_to_proto(error: PixkinError) -> types_pb2.Error:
-    """Return an error as a message."""
-    data = {key: json.dumps(value) for key, value in error.data.items()}
-    return types_pb2.Error(reason=error.reason, message=error.message, data=data)
+    """Return an error as a message; what a caller made too long is cut."""
+    data = {key: json.dumps(_short(value), ensure_ascii=False) for key, value in error.data.items()}
+    return types_pb2.Error(reason=error.reason, message=_cut(error.message, MAX_SENTENCE), data=data)
 
 
 def error_from_proto(message: types_pb2.Error) -> PixkinError:
-    """Return the error that a message carries."""
-    return PixkinError.rebuild(
-        message.reason, message.message, {key: json.loads(text) for key, text in message.data.items()}
-    )
+    """Return the error that a message carries; data that only another version understands are left out."""
+    return PixkinError.rebuild(message.reason, message.message, dict(_data(message.data)))
+
+
+def _data(texts: Mapping[str, str]) -> Iterator[tuple[str, Datum]]:
+    for key, text in texts.items():
+        with contextlib.suppress(ValueError):
+            if key not in {"self", "message"}:
+                yield key, json.loads(text)
+
+
+def _short(value: Datum) -> Datum:
+    if isinstance(value, list):
+        return [_cut(text, MAX_DATUM // 8) for text in value[:12]]
+    return _cut(value, MAX_DATUM) if isinstance(value, str) else value
+
+
+def _cut(text: str, most: int) -> str:
+    encoded = text.encode("utf-8", "replace")
+    return encoded.decode() if len(encoded) <= most else encoded[: most - 3].decode("utf-8", "ignore") + "…"
 
 
 # vectors and descriptors
@@ -321,7 +343,9 @@ def new_item_to_proto(item: NewItem, image: bytes) -> collections_pb2.NewItem:
 
 
 def new_item_from_proto(message: collections_pb2.NewItem) -> NewItem:
-    """Return an item to add. An item with vectors has no picture."""
+    """Return an item to add. Raises InvalidArgument for broken vectors, or a picture beside vectors."""
+    if message.vectors and message.image:
+        raise InvalidArgument(f"item {message.id!r} has a picture and vectors; send one of them")
     return NewItem(
         id=message.id,
         image=None if message.vectors else message.image,
@@ -342,7 +366,7 @@ def add_result_to_proto(result: AddResult) -> collections_pb2.AddResult:
 def add_result_from_proto(message: collections_pb2.AddResult) -> AddResult:
     """Return what became of an item."""
     error = error_from_proto(message.error) if message.HasField("error") else None
-    return AddResult(message.id, _ADD_STATE_NAMES[message.state], error)
+    return AddResult(message.id, _named(message.state, _ADD_STATE_NAMES), error)
 
 
 def update_to_proto(update: ItemUpdate) -> collections_pb2.ItemUpdate:
@@ -403,4 +427,10 @@ def item_from_proto(message: collections_pb2.Item) -> Item:
 
 def file_state_from_proto(number: int) -> FileState:
     """Return what is to be done about a file."""
-    return _FILE_STATE_NAMES[number]  # type: ignore[index]  # the generated enum is an int to mypy
+    return _named(number, _FILE_STATE_NAMES)
+
+
+def _named(number: int, names: Mapping[int, T]) -> T:
+    if number not in names:
+        raise Internal(f"the server sent state {number}, which this pixkin does not know; upgrade it")
+    return names[number]

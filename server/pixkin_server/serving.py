@@ -30,12 +30,17 @@ from pixkin_server.services.embedding import EmbeddingService
 from pixkin_server.services.search import SearchService
 
 MIB = 1024 * 1024
-OPTIONS = (("grpc.max_receive_message_length", 17 * MIB), ("grpc.max_send_message_length", 64 * MIB))
+OPTIONS = (
+    ("grpc.max_receive_message_length", 17 * MIB),
+    ("grpc.max_send_message_length", 64 * MIB),
+    ("grpc.so_reuseport", 0),  # or two servers would share a port, and half of the calls would meet the other store
+)
 SERVICES = tuple(
     file.DESCRIPTOR.services_by_name[name].full_name
     for file, name in ((embedding_pb2, "Embedding"), (search_pb2, "Search"), (collections_pb2, "Collections"))
 )
 PROVIDER_KEY = "pixkin-providers"
+DRAIN_SECONDS = 0.1  # in which watchers are told that no new call will be taken
 log = logging.getLogger("pixkin.server")
 
 
@@ -58,6 +63,7 @@ class Health(health.aio.HealthServicer):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._engine = engine
+        self._ending = asyncio.Event()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext
@@ -66,6 +72,23 @@ class Health(health.aio.HealthServicer):
         providers = sorted(set(self._engine.providers().values()))
         context.set_trailing_metadata(((PROVIDER_KEY, ",".join(providers)),))
         return await super().Check(request, context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext) -> None:
+        """Tell every change until the server ends: a watcher must not hold up the calls that finish."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        ending = asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending.cancel()
+            watching.cancel()
+            await asyncio.gather(watching, ending, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING for good, to watchers too, and let those go."""
+        await self.enter_graceful_shutdown()
+        await asyncio.sleep(DRAIN_SECONDS)
+        self._ending.set()
 
     async def set_all(self, status: int) -> None:
         """Set the status of every service and of the server."""
@@ -84,7 +107,8 @@ class Server:
         self.port = 0
 
     async def start(self) -> None:
-        """Listen, not yet serving; raises InvalidArgument when the address cannot be used."""
+        """Listen, not yet serving; raises InvalidArgument when the address cannot be used, and ProviderMissing."""
+        await asyncio.to_thread(self._engine.check_device)
         collections = CollectionsService(self._engine, self._calls, writes=self._settings.writes)
         embedding_pb2_grpc.add_EmbeddingServicer_to_server(EmbeddingService(self._engine, self._calls), self._server)
         search_pb2_grpc.add_SearchServicer_to_server(SearchService(self._engine, self._calls), self._server)
@@ -108,9 +132,9 @@ class Server:
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls in flight finish within the grace period, and end."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.drain()
         await self._server.stop(self._settings.grace)
-        self._calls.close()
+        await asyncio.to_thread(self._calls.close)  # streams that end need the loop
 
 
 async def serve(engine: Engine, settings: ServerSettings, announce: Callable[[str], Any]) -> None:

@@ -6,14 +6,14 @@ import functools
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
-from pixkin_proto.errors import InvalidArgument, WritesDisabled
+from pixkin_proto.errors import InvalidArgument, PixkinError, WritesDisabled
 from pixkin_proto.v1 import collections_pb2 as pb
 from pixkin_proto.v1 import collections_pb2_grpc
 from pixkin_scoring.items import AddResult
 
 from pixkin_server import messages
 from pixkin_server.api import ExtractorChoice, NewItem
-from pixkin_server.calls import Calls, remaining
+from pixkin_server.calls import Calls, patience
 from pixkin_server.engine import Engine
 
 DEFAULT_PAGE = 100
@@ -55,19 +55,21 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         return pb.DropReply()
 
     async def Add(
-        self, requests: AsyncIterator[pb.AddRequest], context: grpc.aio.ServicerContext
+        self, requests: AsyncIterator[pb.AddRequest | PixkinError], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[pb.AddResult]:
         """Add items; a result is sent once its item is durable."""
         self._check_writes()
         first = await anext(aiter(requests), None)
+        if isinstance(first, PixkinError):
+            raise first
         if first is None or not first.HasField("header"):
             raise InvalidArgument("the first message of an Add stream is its header, with the collection's name")
-        add = functools.partial(self._add, first.header, remaining(context))
-        async for result in self._calls.stream(aiter(requests), add):
+        add = functools.partial(self._add, first.header, patience(context))
+        async for result in self._calls.stream(context, aiter(requests), add):
             yield messages.add_result_to_proto(result)
 
     def _add(
-        self, header: pb.AddHeader, timeout: float, requests: Iterator[pb.AddRequest | None]
+        self, header: pb.AddHeader, timeout: float, requests: Iterator[pb.AddRequest | PixkinError | None]
     ) -> Iterator[AddResult]:
         items = (None if request is None else _new_item(request) for request in requests)
         return self._engine.add(header.collection, items, root=header.root, timeout=timeout)
@@ -77,7 +79,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         self._check_writes()
         updates = [messages.update_from_proto(update) for update in request.items]
         results = await self._calls.run(
-            context, self._engine.update, request.collection, updates, timeout=remaining(context)
+            context, self._engine.update, request.collection, updates, timeout=patience(context)
         )
         return pb.UpdateReply(
             updated=[result.id for result in results if not result.error],
@@ -88,7 +90,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         """Remove items by id."""
         self._check_writes()
         removed = await self._calls.run(
-            context, self._engine.remove, request.collection, list(request.ids), timeout=remaining(context)
+            context, self._engine.remove, request.collection, list(request.ids), timeout=patience(context)
         )
         gone = set(removed)
         return pb.RemoveReply(removed=len(removed), unknown=[item for item in request.ids if item not in gone])
@@ -132,7 +134,13 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             raise WritesDisabled("this server was started with --read-only and changes nothing")
 
 
-def _new_item(request: pb.AddRequest) -> NewItem:
-    if not request.HasField("item"):
+def _new_item(request: pb.AddRequest | PixkinError) -> NewItem | AddResult:
+    """Return an item, or the refusal of what is none; raises InvalidArgument for a second header."""
+    if isinstance(request, PixkinError):
+        return AddResult("", "refused", request)
+    if request.HasField("header"):
         raise InvalidArgument("only the first message of an Add stream is a header; the others are items")
-    return messages.new_item_from_proto(request.item)
+    try:
+        return messages.new_item_from_proto(request.item)
+    except PixkinError as error:
+        return AddResult(request.item.id, "refused", error)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
-from pixkin_proto.errors import InvalidImage, UnknownDescriptor
+from pixkin_proto.errors import InvalidImage, PixkinError, UnknownDescriptor
 from pixkin_proto.v1 import embedding_pb2, embedding_pb2_grpc
 
 from pixkin_server import messages
 from pixkin_server.calls import Calls, remaining
 from pixkin_server.engine import Engine
-from pixkin_server.interceptors import known_error
+from pixkin_server.faults import known_error
 
 
 class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
@@ -27,11 +27,13 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
         return await self._calls.run(context, self._embed, request, remaining(context))
 
     async def EmbedStream(
-        self, requests: AsyncIterator[embedding_pb2.EmbedRequest], context: grpc.aio.ServicerContext
+        self, requests: AsyncIterator[embedding_pb2.EmbedRequest | PixkinError], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[embedding_pb2.EmbedStreamReply]:
         """Compute the descriptors of many pictures; a bad one costs its own reply alone."""
         async for request in requests:
             try:
+                if isinstance(request, PixkinError):
+                    raise request  # noqa: TRY301  # what cannot be parsed is refused in its place, like any bad picture
                 reply = await self.Embed(request, context)
                 yield embedding_pb2.EmbedStreamReply(reply=reply)
             except Exception as error:

@@ -10,7 +10,7 @@ from pixkin_scoring.plan import DEFAULT_SIZE
 from pixkin_server import messages
 from pixkin_server.calls import Calls, remaining
 from pixkin_server.engine import Engine
-from pixkin_server.interceptors import known_error
+from pixkin_server.faults import known_error
 
 
 class SearchService(search_pb2_grpc.SearchServicer):
@@ -28,8 +28,9 @@ class SearchService(search_pb2_grpc.SearchServicer):
     async def SearchBatch(
         self, request: search_pb2.SearchBatchRequest, context: grpc.aio.ServicerContext
     ) -> search_pb2.SearchBatchReply:
-        """Answer several requests; a bad one costs its own outcome alone."""
-        return await self._calls.run(context, self._search_batch, request, remaining(context))
+        """Answer several requests; a bad one costs its own outcome alone, and when the caller leaves, no more run."""
+        outcomes = [await self._outcome(each, context) for each in request.requests]
+        return search_pb2.SearchBatchReply(outcomes=outcomes)
 
     def _search(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchReply:
         if request.explain:
@@ -39,11 +40,10 @@ class SearchService(search_pb2_grpc.SearchServicer):
         queries = [messages.query_from_proto(query) for query in request.queries]
         return messages.result_to_proto(self._engine.search(request.collection, queries, plan, timeout=timeout))
 
-    def _search_batch(self, request: search_pb2.SearchBatchRequest, timeout: float) -> search_pb2.SearchBatchReply:
-        return search_pb2.SearchBatchReply(outcomes=[self._outcome(each, timeout) for each in request.requests])
-
-    def _outcome(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchOutcome:
+    async def _outcome(
+        self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
+    ) -> search_pb2.SearchOutcome:
         try:
-            return search_pb2.SearchOutcome(reply=self._search(request, timeout))
+            return search_pb2.SearchOutcome(reply=await self.Search(request, context))
         except Exception as error:
             return search_pb2.SearchOutcome(error=messages.error_to_proto(known_error(error)))

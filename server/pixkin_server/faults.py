@@ -1,0 +1,19 @@
+"""Errors that nobody foresaw: the log has all of it, the caller a number to find it by."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from pixkin_proto.errors import Internal, PixkinError
+
+log = logging.getLogger("pixkin.server")
+
+
+def known_error(error: Exception) -> PixkinError:
+    """Return an error of ours as it is; anything else is logged under a correlation id, which is all that is told."""
+    if isinstance(error, PixkinError):
+        return error
+    correlation = uuid.uuid4().hex[:12]
+    log.error("internal error %s", correlation, exc_info=error)
+    return Internal(f"an internal error; the server's log has it under {correlation}", correlation=correlation)
