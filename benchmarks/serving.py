@@ -25,6 +25,7 @@ from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
 from pixkin_server.folders import Report, add_pictures, walk
+from pixkin_server.threads import sharing_cores
 
 ROUNDS = 101
 OVERHEAD_MS = 1.5
@@ -94,6 +95,7 @@ def _latency(home: Path) -> list[report.Row]:
         return service.search("corel", [Query(image=photos[at % len(photos)])], Plan(size=100))
 
     with (
+        sharing_cores(),
         serving(home, "corel") as (address, _, _),
         Client(address) as client,
         Engine(str(home / "corel"), extractors=home / "extractors") as engine,

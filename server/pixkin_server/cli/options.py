@@ -123,15 +123,14 @@ def _is_flag(name: str) -> bool:
 def opened(options: dict[str, Any]) -> Iterator[Engine]:
     """Open an engine in this process, taking its options out of `options`."""
     from pixkin_embedding.limits import FOLDER_LIMITS
-    from threadpoolctl import threadpool_limits
 
     from pixkin_server.engine import Engine
+    from pixkin_server.threads import sharing_cores
 
     where, seconds = options.pop("store"), options.pop("timeout")
     directory, device_name = options.pop("extractors", None), options.pop("device", "auto")
-    # BLAS threads that spin beside numba's cost 2 to 3 times.
     with (
-        threadpool_limits(1, user_api="blas"),
+        sharing_cores(),
         Engine(where, extractors=directory, device=device_name, limits=FOLDER_LIMITS, timeout=seconds) as engine,
     ):
         yield engine

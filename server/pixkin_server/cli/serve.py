@@ -99,16 +99,15 @@ def serve(address: str, read_only: bool, reflection: bool, grace: float, **where
     import asyncio
     import logging
 
-    from threadpoolctl import threadpool_limits
-
     from pixkin_server.engine import Engine
     from pixkin_server.serving import ServerSettings
     from pixkin_server.serving import serve as run
+    from pixkin_server.threads import sharing_cores
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = ServerSettings(address, writes=not read_only, reflection=reflection, grace=grace)
     with (
-        threadpool_limits(1, user_api="blas"),  # BLAS threads that spin beside numba's cost 2 to 3 times
+        sharing_cores(),
         Engine(where["store"], extractors=where["extractors"], device=where["device"]) as engine,
     ):
         asyncio.run(run(engine, settings, lambda line: click.echo(f"pixkin: {line}", err=True)))
