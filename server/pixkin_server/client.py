@@ -26,9 +26,20 @@ from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpd
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
 
-from pixkin_server import messages
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.files import read_picture
+from pixkin_server.messages.collections import (
+    add_result_from_proto,
+    collection_from_proto,
+    file_state_from_proto,
+    item_from_proto,
+    new_item_to_proto,
+    update_to_proto,
+)
+from pixkin_server.messages.embedding import embedding_from_proto, extractor_from_proto
+from pixkin_server.messages.errors import error_from_proto
+from pixkin_server.messages.search import plan_to_proto, query_to_proto, result_from_proto
+from pixkin_server.messages.types import box_to_proto, descriptor_to_proto, facts_to_proto
 from pixkin_server.sending import MAX_MESSAGE_BYTES, Refused, Sending
 from pixkin_server.statuses import error_of_call
 
@@ -68,7 +79,7 @@ class Client:
         """Rank the items of a collection for one query of one or more examples."""
         plan = plan or Plan()
         reply = self._call(self._search.Search, partial(_search_request, collection, queries, plan), timeout)
-        return messages.result_from_proto(reply, size=plan.size)
+        return result_from_proto(reply, size=plan.size)
 
     def search_batch(
         self, requests: Sequence[tuple[str, Sequence[Query], Plan]], *, timeout: float | None = None
@@ -80,9 +91,9 @@ class Client:
 
         reply = self._call(self._search.SearchBatch, make, timeout)
         return [
-            messages.error_from_proto(outcome.error)
+            error_from_proto(outcome.error)
             if outcome.WhichOneof("outcome") == "error"
-            else messages.result_from_proto(outcome.reply, size=plan.size)
+            else result_from_proto(outcome.reply, size=plan.size)
             for outcome, (_, _, plan) in zip(reply.outcomes, requests, strict=True)
         ]
 
@@ -91,7 +102,7 @@ class Client:
     ) -> Embedding:
         """Compute the descriptors of one picture."""
         make = partial(_embed_request, image, extractor, crop)
-        return messages.embedding_from_proto(self._call(self._embedding.Embed, make, timeout))
+        return embedding_from_proto(self._call(self._embedding.Embed, make, timeout))
 
     def embed_stream(
         self, images: Iterable[bytes], *, extractor: str = "", timeout: float | None = None
@@ -102,14 +113,14 @@ class Client:
             if isinstance(place, Refused):
                 yield place.error
             elif place.WhichOneof("outcome") == "error":
-                yield messages.error_from_proto(place.error)
+                yield error_from_proto(place.error)
             else:
-                yield messages.embedding_from_proto(place.reply)
+                yield embedding_from_proto(place.reply)
 
     def extractors(self) -> list[ExtractorInfo]:
         """List the server's extractors, by name."""
         reply = self._call(self._embedding.ListExtractors, embedding_pb2.ListExtractorsRequest)
-        return [messages.extractor_from_proto(extractor) for extractor in reply.extractors]
+        return [extractor_from_proto(extractor) for extractor in reply.extractors]
 
     def create(
         self,
@@ -125,21 +136,21 @@ class Client:
             return pb.CreateRequest(
                 name=name,
                 extractors=[pb.ExtractorChoice(name=each.name, descriptors=each.descriptors) for each in extractors],
-                descriptors=[messages.descriptor_to_proto(descriptor) for descriptor in descriptors],
+                descriptors=[descriptor_to_proto(descriptor) for descriptor in descriptors],
                 no_thumbnails=not thumbnails,
             )
 
-        return messages.collection_from_proto(self._call(self._collections.Create, make))
+        return collection_from_proto(self._call(self._collections.Create, make))
 
     def describe(self, name: str) -> Collection:
         """Describe one collection."""
         reply = self._call(self._collections.Describe, partial(pb.DescribeRequest, name=name))
-        return messages.collection_from_proto(reply)
+        return collection_from_proto(reply)
 
     def collections(self) -> list[Collection]:
         """Describe all collections, by name."""
         reply = self._call(self._collections.List, pb.ListRequest)
-        return [messages.collection_from_proto(each) for each in reply.collections]
+        return [collection_from_proto(each) for each in reply.collections]
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
@@ -161,7 +172,7 @@ class Client:
                 if isinstance(place, Refused):
                     yield AddResult(place.item.id, "refused", place.error)
                 else:
-                    yield messages.add_result_from_proto(place)
+                    yield add_result_from_proto(place)
 
     def update(self, name: str, updates: Iterable[ItemUpdate]) -> list[AddResult]:
         """Change labels, attributes, file facts, source or id; returns one result for each change and refusal."""
@@ -169,7 +180,7 @@ class Client:
         for chunk in _chunks(updates):
             reply = self._call(self._collections.Update, partial(_update_request, name, chunk))
             results += [AddResult(item, "updated") for item in reply.updated]
-            results += [messages.add_result_from_proto(result) for result in reply.refused]
+            results += [add_result_from_proto(result) for result in reply.refused]
         return results
 
     def remove(self, name: str, ids: Iterable[str]) -> list[str]:
@@ -184,19 +195,19 @@ class Client:
     def list_items(self, name: str, conditions: Sequence[str] = (), *, size: int = 100, after: str = "") -> list[Item]:
         """Return a page of items by id, without thumbnails and vectors."""
         make = partial(pb.ListItemsRequest, collection=name, filter=conditions, size=size, after=after)
-        return [messages.item_from_proto(item) for item in self._call(self._collections.ListItems, make).items]
+        return [item_from_proto(item) for item in self._call(self._collections.ListItems, make).items]
 
     def get(self, name: str, item: str, *, thumbnail: bool = False, vectors: bool = False) -> Item:
         """Return one item. Raises UnknownItem."""
         make = partial(pb.GetItemRequest, collection=name, id=item, thumbnail=thumbnail, vectors=vectors)
-        return messages.item_from_proto(self._call(self._collections.GetItem, make))
+        return item_from_proto(self._call(self._collections.GetItem, make))
 
     def missing(self, name: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool = False) -> list[FileState]:
         """Tell for each (id, facts) whether the picture must be added."""
         states: list[FileState] = []
         for chunk in _chunks(files):
             reply = self._call(self._collections.Missing, partial(_missing_request, name, chunk, checksum=checksum))
-            states += [messages.file_state_from_proto(state) for state in reply.states]
+            states += [file_state_from_proto(state) for state in reply.states]
         return states
 
     def verify(self, name: str) -> Verification:
@@ -233,29 +244,29 @@ class Client:
 def _search_request(collection: str, queries: Sequence[Query], plan: Plan) -> search_pb2.SearchRequest:
     return search_pb2.SearchRequest(
         collection=collection,
-        queries=[messages.query_to_proto(query) for query in queries],
-        plan=messages.plan_to_proto(plan),
+        queries=[query_to_proto(query) for query in queries],
+        plan=plan_to_proto(plan),
         size=plan.size,
         offset=plan.offset,
     )
 
 
 def _embed_request(image: bytes, extractor: str, crop: Box | None) -> embedding_pb2.EmbedRequest:
-    return embedding_pb2.EmbedRequest(extractor=extractor, image=image, crop=messages.box_to_proto(crop))
+    return embedding_pb2.EmbedRequest(extractor=extractor, image=image, crop=box_to_proto(crop))
 
 
 def _add_request(item: NewItem) -> pb.AddRequest:
     check_id(item.id)
     image = read_picture(item.image, REQUEST_LIMITS) if isinstance(item.image, Path) else item.image or b""
-    return pb.AddRequest(item=messages.new_item_to_proto(item, image))
+    return pb.AddRequest(item=new_item_to_proto(item, image))
 
 
 def _update_request(collection: str, updates: Sequence[ItemUpdate]) -> pb.UpdateRequest:
-    return pb.UpdateRequest(collection=collection, items=[messages.update_to_proto(update) for update in updates])
+    return pb.UpdateRequest(collection=collection, items=[update_to_proto(update) for update in updates])
 
 
 def _missing_request(collection: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool) -> pb.MissingRequest:
-    known = [pb.KnownFile(id=item, file=messages.facts_to_proto(facts)) for item, facts in files]
+    known = [pb.KnownFile(id=item, file=facts_to_proto(facts)) for item, facts in files]
     return pb.MissingRequest(collection=collection, files=known, checksum=checksum)
 
 

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from pixkin_proto import errors
 
 from pixkin_server.faults import known_error
-from pixkin_server.messages import error_to_proto
+from pixkin_server.messages.errors import error_to_proto
 
 ERROR_KEY = "pixkin-error-bin"
 MAX_REPLY_BYTES = 64 * 1024 * 1024

@@ -15,7 +15,7 @@ from pixkin_proto.errors import (
 from pixkin_proto.v1 import types_pb2
 
 from pixkin_server.interceptors import ERROR_KEY
-from pixkin_server.messages import error_from_proto
+from pixkin_server.messages.errors import error_from_proto
 
 
 def error_of_call(error: grpc.RpcError, address: str) -> PixkinError:

@@ -15,7 +15,7 @@ from pixkin_proto.errors import LEAVES, Internal, PixkinError, UnknownItem
 from pixkin_proto.v1 import search_pb2, types_pb2
 from pixkin_server.faults import known_error
 from pixkin_server.interceptors import CODES, ErrorInterceptor, code_of
-from pixkin_server.messages import error_from_proto, error_to_proto
+from pixkin_server.messages.errors import error_from_proto, error_to_proto
 from pixkin_server.statuses import error_of_call
 
 DATA: dict[str, errors.Datum] = {

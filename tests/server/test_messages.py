@@ -17,8 +17,36 @@ from pixkin_proto.v1 import types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hit, SearchResult
-from pixkin_server import messages
 from pixkin_server.api import Embedding, ExtractorInfo, FileState, NewItem, Query
+from pixkin_server.messages.collections import (
+    FILE_STATES,
+    add_result_from_proto,
+    add_result_to_proto,
+    collection_from_proto,
+    collection_to_proto,
+    file_state_from_proto,
+    item_from_proto,
+    item_to_proto,
+    new_item_from_proto,
+    new_item_to_proto,
+    update_from_proto,
+    update_to_proto,
+)
+from pixkin_server.messages.embedding import (
+    embedding_from_proto,
+    embedding_to_proto,
+    extractor_from_proto,
+    extractor_to_proto,
+)
+from pixkin_server.messages.search import (
+    plan_from_proto,
+    plan_to_proto,
+    query_from_proto,
+    query_to_proto,
+    result_from_proto,
+    result_to_proto,
+)
+from pixkin_server.messages.types import vectors_from_proto, vectors_to_proto
 
 M = TypeVar("M")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -84,96 +112,96 @@ def comparable(value: Any) -> Any:
 
 @given(plans)
 def test_a_plan_survives(plan: Plan) -> None:
-    message = wired(messages.plan_to_proto(plan))
-    assert messages.plan_from_proto(message, size=plan.size, offset=plan.offset) == plan
+    message = wired(plan_to_proto(plan))
+    assert plan_from_proto(message, size=plan.size, offset=plan.offset) == plan
 
 
 @given(queries)
 def test_a_query_survives(query: Query) -> None:
-    again = messages.query_from_proto(wired(messages.query_to_proto(query)))
+    again = query_from_proto(wired(query_to_proto(query)))
     assert comparable(again) == comparable(query)
 
 
 @given(items)
 def test_an_item_survives(item: Item) -> None:
-    assert comparable(messages.item_from_proto(wired(messages.item_to_proto(item)))) == comparable(item)
+    assert comparable(item_from_proto(wired(item_to_proto(item)))) == comparable(item)
 
 
 @given(updates)
 def test_an_update_survives_with_what_it_leaves_alone(update: ItemUpdate) -> None:
-    assert messages.update_from_proto(wired(messages.update_to_proto(update))) == update
+    assert update_from_proto(wired(update_to_proto(update))) == update
 
 
 @given(hits, plans, st.dictionaries(texts, numbers, max_size=3), st.lists(texts, max_size=2).map(tuple))
 def test_a_result_survives(rows: Any, plan: Plan, timings: dict[str, float], skipped: tuple[str, ...]) -> None:
     ranked = tuple(Hit(plan.offset + 1 + at, *row) for at, row in enumerate(rows))
     result = SearchResult(ranked, plan, timings, skipped)
-    assert messages.result_from_proto(wired(messages.result_to_proto(result)), size=plan.size) == result
+    assert result_from_proto(wired(result_to_proto(result)), size=plan.size) == result
 
 
 @given(st.builds(NewItem, id=texts, vectors=named.filter(bool), labels=labels, attributes=attributes, source=texts,
                  file=facts))  # fmt: skip
 def test_an_item_with_vectors_to_add_survives(item: NewItem) -> None:
-    again = messages.new_item_from_proto(wired(messages.new_item_to_proto(item, b"")))
+    again = new_item_from_proto(wired(new_item_to_proto(item, b"")))
     assert comparable(again) == comparable(item)
 
 
 @given(texts, st.binary(max_size=20), labels)
 def test_an_item_with_a_picture_to_add_survives(name: str, image: bytes, of: frozenset[str]) -> None:
     item = NewItem(name, image=image, labels=of)
-    assert messages.new_item_from_proto(wired(messages.new_item_to_proto(item, image))) == item
+    assert new_item_from_proto(wired(new_item_to_proto(item, image))) == item
 
 
 @given(st.builds(Collection, texts, st.lists(descriptors, max_size=2).map(tuple), st.integers(0, 2**62),
                  st.integers(0, 2**62), st.lists(texts, max_size=2).map(tuple), st.booleans(),
                  st.dictionaries(texts, st.integers(0, 2**62), max_size=2), texts))  # fmt: skip
 def test_a_collection_survives(collection: Collection) -> None:
-    assert messages.collection_from_proto(wired(messages.collection_to_proto(collection))) == collection
+    assert collection_from_proto(wired(collection_to_proto(collection))) == collection
 
 
 @given(st.builds(ExtractorInfo, texts, texts, st.lists(descriptors, max_size=2).map(tuple), texts, texts, texts, texts))
 def test_an_extractor_survives(info: ExtractorInfo) -> None:
-    assert messages.extractor_from_proto(wired(messages.extractor_to_proto(info))) == info
+    assert extractor_from_proto(wired(extractor_to_proto(info))) == info
 
 
 @given(st.builds(Embedding, named, texts, st.dictionaries(texts, numbers, max_size=3)))
 def test_an_embedding_survives(embedding: Embedding) -> None:
-    again = messages.embedding_from_proto(wired(messages.embedding_to_proto(embedding, ())))
+    again = embedding_from_proto(wired(embedding_to_proto(embedding, ())))
     assert comparable(again) == comparable(embedding)
 
 
 @given(vectors)
 def test_vectors_travel_bit_by_bit(vector: NDArray[np.float32]) -> None:
-    [message] = messages.vectors_to_proto({"plain": vector})
+    [message] = vectors_to_proto({"plain": vector})
     assert message.data == vector.astype("<f4").tobytes()
-    assert messages.vectors_from_proto([wired(message)])["plain"].tobytes() == vector.tobytes()
+    assert vectors_from_proto([wired(message)])["plain"].tobytes() == vector.tobytes()
 
 
 @pytest.mark.parametrize("state", ["added", "replaced", "refused"])
 def test_a_result_of_an_addition_survives(state: str) -> None:
     error = InvalidImage("empty", "nothing") if state == "refused" else None
-    again = messages.add_result_from_proto(wired(messages.add_result_to_proto(AddResult("a", state, error))))
+    again = add_result_from_proto(wired(add_result_to_proto(AddResult("a", state, error))))
     assert (again.id, again.state) == ("a", state)
     assert type(again.error) is type(error)
 
 
 @pytest.mark.parametrize("state", FileState)
 def test_a_state_of_a_file_survives(state: FileState) -> None:
-    assert messages.file_state_from_proto(messages.FILE_STATES[state]) is state
+    assert file_state_from_proto(FILE_STATES[state]) is state
 
 
 def test_a_state_of_a_newer_server_is_an_error_that_says_so() -> None:
     with pytest.raises(Internal, match="upgrade"):
-        messages.file_state_from_proto(99)
+        file_state_from_proto(99)
     with pytest.raises(Internal, match="upgrade"):
-        messages.add_result_from_proto(pb.AddResult(id="a"))
+        add_result_from_proto(pb.AddResult(id="a"))
 
 
 def test_absent_parts_take_the_defaults_of_the_plan() -> None:
-    assert messages.plan_from_proto(messages.plan_to_proto(Plan()).FromString(b"")) == Plan()
+    assert plan_from_proto(plan_to_proto(Plan()).FromString(b"")) == Plan()
 
 
 def test_broken_bytes_of_a_vector_name_the_vector() -> None:
     for size in (1, 2, 3, 33):
         with pytest.raises(InvalidArgument, match="'plain'"):
-            messages.vectors_from_proto([types_pb2.NamedVector(descriptor="plain", data=bytes(size))])
+            vectors_from_proto([types_pb2.NamedVector(descriptor="plain", data=bytes(size))])

@@ -11,10 +11,18 @@ from pixkin_proto.v1 import collections_pb2 as pb
 from pixkin_proto.v1 import collections_pb2_grpc
 from pixkin_scoring.items import AddResult
 
-from pixkin_server import messages
 from pixkin_server.api import ExtractorChoice, NewItem
 from pixkin_server.calls import Calls, patience
 from pixkin_server.engine import Engine
+from pixkin_server.messages.collections import (
+    FILE_STATES,
+    add_result_to_proto,
+    collection_to_proto,
+    item_to_proto,
+    new_item_from_proto,
+    update_from_proto,
+)
+from pixkin_server.messages.types import descriptor_from_proto, facts_from_proto
 
 DEFAULT_PAGE = 100
 
@@ -33,20 +41,20 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             self._engine.create,
             request.name,
             [ExtractorChoice(choice.name, tuple(choice.descriptors)) for choice in request.extractors],
-            descriptors=[messages.descriptor_from_proto(each) for each in request.descriptors],
+            descriptors=[descriptor_from_proto(each) for each in request.descriptors],
             thumbnails=not request.no_thumbnails,
         )
-        return messages.collection_to_proto(made)
+        return collection_to_proto(made)
 
     async def Describe(self, request: pb.DescribeRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
         """Describe one collection."""
-        return messages.collection_to_proto(await self._calls.run(context, self._engine.describe, request.name))
+        return collection_to_proto(await self._calls.run(context, self._engine.describe, request.name))
 
     async def List(self, request: pb.ListRequest, context: grpc.aio.ServicerContext) -> pb.ListReply:
         """List all collections."""
         del request
         found = await self._calls.run(context, self._engine.collections)
-        return pb.ListReply(collections=[messages.collection_to_proto(each) for each in found])
+        return pb.ListReply(collections=[collection_to_proto(each) for each in found])
 
     async def Drop(self, request: pb.DropRequest, context: grpc.aio.ServicerContext) -> pb.DropReply:
         """Delete a collection."""
@@ -66,7 +74,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             raise InvalidArgument("the first message of an Add stream is its header, with the collection's name")
         add = functools.partial(self._add, first.header, patience(context))
         async for result in self._calls.stream(context, aiter(requests), add):
-            yield messages.add_result_to_proto(result)
+            yield add_result_to_proto(result)
 
     def _add(
         self, header: pb.AddHeader, timeout: float, requests: Iterator[pb.AddRequest | PixkinError | None]
@@ -77,13 +85,13 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def Update(self, request: pb.UpdateRequest, context: grpc.aio.ServicerContext) -> pb.UpdateReply:
         """Change labels, attributes, file facts, source or id of items."""
         self._check_writes()
-        updates = [messages.update_from_proto(update) for update in request.items]
+        updates = [update_from_proto(update) for update in request.items]
         results = await self._calls.run(
             context, self._engine.update, request.collection, updates, timeout=patience(context)
         )
         return pb.UpdateReply(
             updated=[result.id for result in results if not result.error],
-            refused=[messages.add_result_to_proto(result) for result in results if result.error],
+            refused=[add_result_to_proto(result) for result in results if result.error],
         )
 
     async def Remove(self, request: pb.RemoveRequest, context: grpc.aio.ServicerContext) -> pb.RemoveReply:
@@ -102,7 +110,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             context, self._engine.list_items, request.collection, list(request.filter), size=size, after=request.after
         )
         following = items[-1].id if len(items) == size else ""
-        return pb.ListItemsReply(items=[messages.item_to_proto(item) for item in items], next=following)
+        return pb.ListItemsReply(items=[item_to_proto(item) for item in items], next=following)
 
     async def GetItem(self, request: pb.GetItemRequest, context: grpc.aio.ServicerContext) -> pb.Item:
         """Return one item."""
@@ -114,15 +122,15 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             thumbnail=request.thumbnail,
             vectors=request.vectors,
         )
-        return messages.item_to_proto(item)
+        return item_to_proto(item)
 
     async def Missing(self, request: pb.MissingRequest, context: grpc.aio.ServicerContext) -> pb.MissingReply:
         """Tell which pictures must be sent."""
-        files = [(known.id, messages.facts_from_proto(known.file)) for known in request.files]
+        files = [(known.id, facts_from_proto(known.file)) for known in request.files]
         states = await self._calls.run(
             context, self._engine.missing, request.collection, files, checksum=request.checksum
         )
-        return pb.MissingReply(states=[messages.FILE_STATES[state] for state in states])
+        return pb.MissingReply(states=[FILE_STATES[state] for state in states])
 
     async def Verify(self, request: pb.VerifyRequest, context: grpc.aio.ServicerContext) -> pb.VerifyReply:
         """Check a collection's stored data."""
@@ -141,6 +149,6 @@ def _new_item(request: pb.AddRequest | PixkinError) -> NewItem | AddResult:
     if request.HasField("header"):
         raise InvalidArgument("only the first message of an Add stream is a header; the others are items")
     try:
-        return messages.new_item_from_proto(request.item)
+        return new_item_from_proto(request.item)
     except PixkinError as error:
         return AddResult(request.item.id, "refused", error)

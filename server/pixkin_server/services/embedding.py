@@ -8,10 +8,12 @@ import grpc
 from pixkin_proto.errors import InvalidImage, PixkinError, UnknownDescriptor
 from pixkin_proto.v1 import embedding_pb2, embedding_pb2_grpc
 
-from pixkin_server import messages
 from pixkin_server.calls import Calls, remaining
 from pixkin_server.engine import Engine
 from pixkin_server.faults import known_error
+from pixkin_server.messages.embedding import embedding_to_proto, extractor_to_proto
+from pixkin_server.messages.errors import error_to_proto
+from pixkin_server.messages.types import box_from_proto
 
 
 class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
@@ -37,7 +39,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
                 reply = await self.Embed(request, context)
                 yield embedding_pb2.EmbedStreamReply(reply=reply)
             except Exception as error:
-                yield embedding_pb2.EmbedStreamReply(error=messages.error_to_proto(known_error(error)))
+                yield embedding_pb2.EmbedStreamReply(error=error_to_proto(known_error(error)))
 
     async def ListExtractors(
         self, request: embedding_pb2.ListExtractorsRequest, context: grpc.aio.ServicerContext
@@ -45,14 +47,14 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
         """List the extractors."""
         del request
         found = await self._calls.run(context, self._engine.extractors)
-        return embedding_pb2.ListExtractorsReply(extractors=[messages.extractor_to_proto(info) for info in found])
+        return embedding_pb2.ListExtractorsReply(extractors=[extractor_to_proto(info) for info in found])
 
     def _embed(self, request: embedding_pb2.EmbedRequest, timeout: float) -> embedding_pb2.EmbedReply:
         if not request.image:
             raise InvalidImage("empty", "the request has no picture")
-        crop = messages.box_from_proto(request.crop) if request.HasField("crop") else None
+        crop = box_from_proto(request.crop) if request.HasField("crop") else None
         embedding = self._engine.embed(request.image, extractor=request.extractor, crop=crop, timeout=timeout)
         for name in request.descriptors:
             if name not in embedding.vectors:
                 raise UnknownDescriptor(name, embedding.vectors)
-        return messages.embedding_to_proto(embedding, request.descriptors)
+        return embedding_to_proto(embedding, request.descriptors)

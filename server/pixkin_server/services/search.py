@@ -7,10 +7,11 @@ from pixkin_proto.errors import NotImplementedYet
 from pixkin_proto.v1 import search_pb2, search_pb2_grpc
 from pixkin_scoring.plan import DEFAULT_SIZE
 
-from pixkin_server import messages
 from pixkin_server.calls import Calls, remaining
 from pixkin_server.engine import Engine
 from pixkin_server.faults import known_error
+from pixkin_server.messages.errors import error_to_proto
+from pixkin_server.messages.search import plan_from_proto, query_from_proto, result_to_proto
 
 
 class SearchService(search_pb2_grpc.SearchServicer):
@@ -36,9 +37,9 @@ class SearchService(search_pb2_grpc.SearchServicer):
         if request.explain:
             raise NotImplementedYet("explaining hits")
         size = request.size if request.HasField("size") else DEFAULT_SIZE
-        plan = messages.plan_from_proto(request.plan, size=size, offset=request.offset)
-        queries = [messages.query_from_proto(query) for query in request.queries]
-        return messages.result_to_proto(self._engine.search(request.collection, queries, plan, timeout=timeout))
+        plan = plan_from_proto(request.plan, size=size, offset=request.offset)
+        queries = [query_from_proto(query) for query in request.queries]
+        return result_to_proto(self._engine.search(request.collection, queries, plan, timeout=timeout))
 
     async def _outcome(
         self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
@@ -46,4 +47,4 @@ class SearchService(search_pb2_grpc.SearchServicer):
         try:
             return search_pb2.SearchOutcome(reply=await self.Search(request, context))
         except Exception as error:
-            return search_pb2.SearchOutcome(error=messages.error_to_proto(known_error(error)))
+            return search_pb2.SearchOutcome(error=error_to_proto(known_error(error)))

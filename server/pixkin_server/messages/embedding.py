@@ -1,0 +1,57 @@
+"""The messages of the Embedding service and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pixkin_proto.v1 import embedding_pb2
+
+from pixkin_server.api import Embedding, ExtractorInfo
+from pixkin_server.messages.types import (
+    descriptor_from_proto,
+    descriptor_to_proto,
+    timings_to_proto,
+    vectors_from_proto,
+    vectors_to_proto,
+)
+
+
+def embedding_to_proto(embedding: Embedding, descriptors: Iterable[str]) -> embedding_pb2.EmbedReply:
+    """Return the vectors of one picture; those named in descriptors, all when there are none."""
+    wanted = list(descriptors) or list(embedding.vectors)
+    return embedding_pb2.EmbedReply(
+        vectors=vectors_to_proto({name: embedding.vectors[name] for name in wanted}),
+        fingerprint=embedding.fingerprint,
+        timings=timings_to_proto(embedding.timings_ms),
+    )
+
+
+def embedding_from_proto(message: embedding_pb2.EmbedReply) -> Embedding:
+    """Return the vectors of one picture."""
+    return Embedding(vectors_from_proto(message.vectors), message.fingerprint, {t.stage: t.ms for t in message.timings})
+
+
+def extractor_to_proto(info: ExtractorInfo) -> embedding_pb2.Extractor:
+    """Return an extractor's description as a message."""
+    return embedding_pb2.Extractor(
+        name=info.name,
+        fingerprint=info.fingerprint,
+        descriptors=[descriptor_to_proto(descriptor) for descriptor in info.descriptors],
+        preprocessing=info.preprocessing,
+        provider=info.provider,
+        source=info.source,
+        licence=info.licence,
+    )
+
+
+def extractor_from_proto(message: embedding_pb2.Extractor) -> ExtractorInfo:
+    """Return an extractor's description."""
+    return ExtractorInfo(
+        message.name,
+        message.fingerprint,
+        tuple(descriptor_from_proto(descriptor) for descriptor in message.descriptors),
+        message.preprocessing,
+        message.provider,
+        message.source,
+        message.licence,
+    )
