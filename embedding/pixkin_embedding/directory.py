@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -25,20 +26,30 @@ def default_directory() -> Path:
 
 
 class ExtractorDirectory:
-    """The extractor files of one folder. It is read anew at every call, so a fresh export is seen at once."""
+    """The extractor files of one folder. It is looked at anew at every call, so a fresh export is seen at once."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_directory()
+        self._read: dict[tuple[Path, int, int], Extractor] = {}
 
     def list(self) -> dict[Path, Extractor]:
         """Return every readable extractor file by path, sorted by name; other files are passed over."""
         found = {}
         for path in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else []:
-            try:
-                found[path] = read_description(path)
-            except InvalidExtractor:
-                continue  # its own user meets the error when asking for it by name
+            with contextlib.suppress(InvalidExtractor):  # its own user meets the error when asking for it by name
+                found[path] = self._description(path)
         return dict(sorted(found.items(), key=lambda entry: entry[1].name))
+
+    def _description(self, path: Path) -> Extractor:
+        """Read a file's description, once for as long as the file stays the same."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise InvalidExtractor(f"{path} cannot be read: {error.strerror}") from error
+        key = path, stat.st_mtime_ns, stat.st_size
+        if key not in self._read:
+            self._read[key] = read_description(path)
+        return self._read[key]
 
     def by_name(self, name: str) -> Path:
         """Return the file of an extractor; an empty name stands for the only one there is.

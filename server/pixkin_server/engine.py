@@ -144,7 +144,10 @@ class Engine:
                 f"collection {described.name} holds imported vectors and has no extractor; query by id or by vector"
             )
         pairs = {(d.extractor, d.fingerprint) for d in wanted}
+        loaded = all(fingerprint in self._encoders for _, fingerprint in pairs)
         encoders = [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
+        if not loaded:
+            watch.lap("load")
         found = self._encode(query.image or b"", query.crop, encoders, watch, deadline)
         return {f"{name}.{short}": vector for name, vectors in found.items() for short, vector in vectors.items()}
 
