@@ -228,7 +228,7 @@ def test_a_killed_server_has_lost_nothing_that_it_acknowledged(
     pictures = sorted(photos.rglob("*.jpg"))
     items = [NewItem(f"{n:04}", image=pictures[n % len(pictures)]) for n in range(600)]
     acknowledged: set[str] = set()
-    for _ in range(4):
+    for _ in range(20):
         with start(path, extractors) as served, Client(served.address) as client:
             if not client.collections():
                 client.create("photos", [ExtractorChoice("hsv-histogram")])
