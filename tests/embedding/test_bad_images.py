@@ -23,6 +23,8 @@ from PIL import Image
 from pixkin_embedding.images import Limits, decode
 from pixkin_proto.errors import InvalidImage, NotImplementedYet
 
+pytestmark = pytest.mark.slow
+
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     out = BytesIO()

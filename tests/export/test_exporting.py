@@ -16,6 +16,8 @@ from pixkin_export.classic import hsv_histogram
 from pixkin_export.exporting import export_model
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, MissingExtra
 
+pytestmark = pytest.mark.slow
+
 LITE0, HSV = "efficientnet-lite0", "hsv-histogram"
 
 

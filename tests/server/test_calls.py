@@ -23,6 +23,8 @@ from pixkin_server.calls import MAX_STREAMS, MAX_WAITING, THREADS, Calls, patien
 from pixkin_server.client import Client
 from pixkin_server.statuses import error_of_call
 
+pytestmark = pytest.mark.slow
+
 
 class Caller:
     """The part of gRPC's context that calls look at."""
@@ -234,7 +236,6 @@ def test_too_many_calls_are_refused_as_overload_and_the_server_recovers(
     assert time.perf_counter() - began < 60
 
 
-@pytest.mark.slow
 def test_searches_of_clients_that_left_do_not_hold_up_others(stubs: Any, client: Client, vast: bytes) -> None:
     def run() -> float:
         began = time.perf_counter()

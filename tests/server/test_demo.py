@@ -22,6 +22,8 @@ from pixkin_server.demo.process import running_server
 from pixkin_server.demo.run import Place, _make_collection
 from pixkin_server.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 
 def demo(home: Path, extractors: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pixkin_server", "demo", "--extractors", extractors, "--device", "cpu", *arguments]
@@ -64,7 +66,6 @@ def own(tmp_path: Path, photos: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_the_demo_finds_the_right_photographs_over_grpc_and_encodes_nothing_twice(
     tmp_path: Path, extractors: Path
 ) -> None:

@@ -24,6 +24,8 @@ from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
 from pixkin_server.serving import PROVIDER_KEY, SERVICES
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Any]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

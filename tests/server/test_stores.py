@@ -32,6 +32,8 @@ from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Any]
 ROW = np.arange(1, 9, dtype=np.float32)
 
@@ -220,7 +222,6 @@ def test_two_clients_that_add_at_once_both_complete(client: Client, served: Any)
     client.drop("shared")
 
 
-@pytest.mark.slow
 def test_a_killed_server_has_lost_nothing_that_it_acknowledged(
     start: Start, extractors: Path, tmp_path: Path, photos: Path
 ) -> None:

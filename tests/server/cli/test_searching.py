@@ -42,7 +42,7 @@ def test_json_has_the_promised_shape(pixkin: Cli, filled: str, folder: Path, whe
         {"name": "hsv-histogram.histogram", "measure": "chi2", "weight": 1.0}
     ]  # fmt: skip
     assert (found["plan"]["size"], found["plan"]["offset"]) == (2, 1)
-    assert list(found["timings_ms"]) == ["decode", "prepare", "encode", "query", "candidates", "page"]
+    assert list(found["timings_ms"])[-6:] == ["decode", "prepare", "encode", "query", "candidates", "page"]
     assert all(isinstance(ms, float) for ms in found["timings_ms"].values())
 
 
