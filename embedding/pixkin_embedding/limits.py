@@ -31,7 +31,7 @@ class Limits:
         if size > self.max_bytes:
             raise InvalidImage(
                 "too_large",
-                f"the file has {size:,} bytes, the limit is {self.max_bytes:,}; make it smaller, or raise max_bytes",
+                f"the file has {size:,} bytes, the limit is {self.max_bytes:,}; make it smaller",
             )
 
     def check_pixels(self, width: int, height: int, *, because: str = "") -> None:
@@ -40,7 +40,7 @@ class Limits:
             raise InvalidImage(
                 "too_many_pixels",
                 f"the picture is {width}x{height} pixels{because} and the limit is {self.max_pixels:,} pixels and "
-                f"{self.max_side:,} a side; make it smaller, or raise max_pixels and max_side",
+                f"{self.max_side:,} a side; make it smaller",
             )
 
 

@@ -197,9 +197,9 @@ class UnknownCollection(NotFound):
     reason = "UNKNOWN_COLLECTION"
     collection: str
 
-    def __init__(self, collection: str, known: Iterable[str]) -> None:
+    def __init__(self, collection: str, known: Iterable[str], store: str = "this store") -> None:
         super().__init__(
-            f"there is no collection '{collection}' in this store (it has: {listed(known)}); "
+            f"there is no collection '{collection}' in {store} (it has: {listed(known)}); "
             f"name another --store, or make it with: pixkin index create {collection}",
             collection=collection,
         )
@@ -238,11 +238,13 @@ class UnknownExtractor(NotFound):
     extractor: str
 
     def __init__(self, extractor: str, directory: str, known: Iterable[str]) -> None:
-        super().__init__(
-            f"there is no extractor '{extractor}' in {directory} (there are: {listed(known)}); "
-            f"make it with: pixkin export-model {extractor or 'NAME'}",
-            extractor=extractor,
+        missing = (
+            f"there is no extractor '{extractor}' in {directory}"
+            if extractor
+            else f"{directory} has several extractors"
         )
+        todo = f"make it with: pixkin export-model {extractor}" if extractor else "name the one to use"
+        super().__init__(f"{missing} (there are: {listed(known)}); {todo}", extractor=extractor)
 
 
 class CollectionExists(PixkinError):

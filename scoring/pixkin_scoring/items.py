@@ -50,6 +50,7 @@ class ItemUpdate:
     file: FileFacts | None = None
     source: str | None = None
     new_id: str | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)

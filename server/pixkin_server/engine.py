@@ -24,10 +24,11 @@ from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_embedding import golden
 from pixkin_embedding.batching import Batcher
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device, Encoder, check_device, load_encoder
-from pixkin_embedding.images import Box, decode
+from pixkin_embedding.images import Box, decode, thumbnail
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
@@ -236,7 +237,9 @@ class Engine:
             plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
             vectors = [QueryVector(vectors={descriptor.name: np.ones(descriptor.dim, np.float32)})]
             _wait(self._scoring.submit(search, self.store, name, vectors, plan), math.inf, "warm-up")
-        self._collection_encoders(described)
+        encoders = self._collection_encoders(described)
+        if encoders:  # the first picture loads what decoding needs
+            self._encode(thumbnail(golden.pictures()[0]), None, encoders, Stopwatch(), math.inf)
 
     # collections
 

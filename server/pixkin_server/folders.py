@@ -146,6 +146,22 @@ def sync_folder(
     return report
 
 
+def rebase(service: Service, collection: str, old: Path, new: Path, *, prefix: str = "") -> int:
+    """Tell a collection that the folder `old` is now `new`; returns how many items came from it.
+
+    Raises InvalidArgument when none did.
+    """
+    before, after = str(old.absolute()), str(new.resolve())
+    items = list(_items_below(service, collection, before, prefix))
+    if not items:
+        raise InvalidArgument(
+            f"no picture of {collection} came from {before}; its folders are named by: index describe"
+        )
+    paths = {item.id: _inside(after) + item.source.removeprefix(_inside(before)) for item in items}
+    service.update(collection, [ItemUpdate(item, source=path, root=after) for item, path in paths.items()])
+    return len(items)
+
+
 def _files(root: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise InvalidArgument(f"the folder {error.filename} cannot be read: {error.strerror}; nothing was changed")
@@ -259,7 +275,8 @@ def _without_strangers(
             yield picture, facts
             continue
         error = InvalidId(
-            f"the id {picture.id!r} belongs to {source}, this is {picture.path}; tell them apart with --prefix"
+            f"the id {picture.id!r} belongs to {source}, this is {picture.path}; tell them apart with --prefix, "
+            "or, if that folder has moved here, name it with index sync --moved-from"
         )
         report.refused.append(AddResult(picture.id, "refused", error))
 

@@ -205,8 +205,8 @@ def test_a_picture_that_was_cut_off_is_corrupt(kind: str) -> None:
 def test_the_limits_are_settings_and_their_messages_say_what_to_raise() -> None:
     data = saved(TINY, "PNG")
     for limits, said in [
-        (Limits(max_bytes=100), "raise max_bytes"),
-        (Limits(max_pixels=255), "raise max_pixels and max_side"),
+        (Limits(max_bytes=100), "the limit is 100; make it smaller"),
+        (Limits(max_pixels=255), "the limit is 255 pixels"),
         (Limits(max_side=15), "15 a side"),
         (Limits(max_png_chunks=2), "more than 2 chunks"),
     ]:

@@ -498,12 +498,15 @@ class ItemUpdate(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     NEW_ID_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id."""
     source: _builtins.str
     """New path or URL that the picture came from."""
     new_id: _builtins.str
     """New id; its old id is free afterwards."""
+    root: _builtins.str
+    """New folder that the id is relative to."""
     @_builtins.property
     def labels(self) -> Global___LabelSet:
         """New labels instead of the old ones."""
@@ -525,10 +528,11 @@ class ItemUpdate(_message.Message):
         file: _types_pb2.FileFacts | None = ...,
         source: _builtins.str | None = ...,
         new_id: _builtins.str | None = ...,
+        root: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attributes", b"_attributes", "_file", b"_file", "_labels", b"_labels", "_new_id", b"_new_id", "_source", b"_source", "attributes", b"attributes", "file", b"file", "labels", b"labels", "new_id", b"new_id", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attributes", b"_attributes", "_file", b"_file", "_labels", b"_labels", "_new_id", b"_new_id", "_root", b"_root", "_source", b"_source", "attributes", b"attributes", "file", b"file", "labels", b"labels", "new_id", b"new_id", "root", b"root", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attributes", b"_attributes", "_file", b"_file", "_labels", b"_labels", "_new_id", b"_new_id", "_source", b"_source", "attributes", b"attributes", "file", b"file", "id", b"id", "labels", b"labels", "new_id", b"new_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attributes", b"_attributes", "_file", b"_file", "_labels", b"_labels", "_new_id", b"_new_id", "_root", b"_root", "_source", b"_source", "attributes", b"attributes", "file", b"file", "id", b"id", "labels", b"labels", "new_id", b"new_id", "root", b"root", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attributes: _TypeAlias = _typing.Literal["attributes"]  # noqa: Y015
     _WhichOneofArgType__attributes: _TypeAlias = _typing.Literal["_attributes", b"_attributes"]  # noqa: Y015
@@ -538,6 +542,8 @@ class ItemUpdate(_message.Message):
     _WhichOneofArgType__labels: _TypeAlias = _typing.Literal["_labels", b"_labels"]  # noqa: Y015
     _WhichOneofReturnType__new_id: _TypeAlias = _typing.Literal["new_id"]  # noqa: Y015
     _WhichOneofArgType__new_id: _TypeAlias = _typing.Literal["_new_id", b"_new_id"]  # noqa: Y015
+    _WhichOneofReturnType__root: _TypeAlias = _typing.Literal["root"]  # noqa: Y015
+    _WhichOneofArgType__root: _TypeAlias = _typing.Literal["_root", b"_root"]  # noqa: Y015
     _WhichOneofReturnType__source: _TypeAlias = _typing.Literal["source"]  # noqa: Y015
     _WhichOneofArgType__source: _TypeAlias = _typing.Literal["_source", b"_source"]  # noqa: Y015
     @_typing.overload
@@ -548,6 +554,8 @@ class ItemUpdate(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__labels) -> _WhichOneofReturnType__labels | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__new_id) -> _WhichOneofReturnType__new_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__root) -> _WhichOneofReturnType__root | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source) -> _WhichOneofReturnType__source | None: ...
 
@@ -844,6 +852,7 @@ class Item(_message.Message):
     HEIGHT_FIELD_NUMBER: _builtins.int
     THUMBNAIL_FIELD_NUMBER: _builtins.int
     VECTORS_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id."""
     source: _builtins.str
@@ -854,6 +863,8 @@ class Item(_message.Message):
     """Height of the upright picture in pixels; 0 for imported vectors."""
     thumbnail: _builtins.bytes
     """A small JPEG, when asked for and kept."""
+    root: _builtins.str
+    """Folder that the id is relative to; empty where none was named."""
     @_builtins.property
     def file(self) -> _types_pb2.FileFacts:
         """Facts of the file that it came from."""
@@ -882,10 +893,11 @@ class Item(_message.Message):
         height: _builtins.int = ...,
         thumbnail: _builtins.bytes = ...,
         vectors: _abc.Iterable[_types_pb2.NamedVector] | None = ...,
+        root: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "file", b"file", "height", b"height", "id", b"id", "labels", b"labels", "source", b"source", "thumbnail", b"thumbnail", "vectors", b"vectors", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "file", b"file", "height", b"height", "id", b"id", "labels", b"labels", "root", b"root", "source", b"source", "thumbnail", b"thumbnail", "vectors", b"vectors", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.output import Progress, print_json, print_table
+from pixkin_server.cli.search import compared
 
 if TYPE_CHECKING:
     from pixkin_scoring.evaluation.labels import Evaluation
@@ -37,11 +38,12 @@ def evaluate(protocol: str, collection: str, as_json: bool, **options: Any) -> N
     del protocol
     plan = shared.plan_from_options(options)
     with shared.connected(options) as service:
-        found = _labels(service, collection, plan)
+        found, ran = _labels(service, collection, plan)
     if as_json:
-        print_json(_to_json(found))
+        print_json(_to_json(found, collection, ran))
         return
     print_table(("measure", "value"), [(name, f"{value:.4f}") for name, value in found.measures.items()], right=(1,))
+    click.echo(f"{collection} · {compared(ran)}", err=True)
     click.echo(
         f"{len(found.per_query):,} queries, {found.left_out:,} items without a partner · "
         f"a query took {found.timings_ms['p50']:.1f} ms (p50), {found.timings_ms['p95']:.1f} ms (p95)",
@@ -49,17 +51,20 @@ def evaluate(protocol: str, collection: str, as_json: bool, **options: Any) -> N
     )
 
 
-def _labels(service: Service, collection: str, plan: Plan) -> Evaluation:
+def _labels(service: Service, collection: str, plan: Plan) -> tuple[Evaluation, Plan]:
     from pixkin_scoring.evaluation.labels import evaluate_labels
 
     from pixkin_server.api import Query
 
     labels = dict(_all_labels(service, collection, plan.filter))
     everything = replace(plan, size=max(len(labels), 1), offset=0)
+    ran = everything
 
     def search(item: str) -> tuple[SearchResult, float]:
+        nonlocal ran
         began = time.perf_counter()
         result = service.search(collection, [Query(id=item)], everything)
+        ran = result.plan
         return result, (time.perf_counter() - began) * 1000
 
     def counted(queries: Iterable[str]) -> Iterator[str]:
@@ -69,7 +74,7 @@ def _labels(service: Service, collection: str, plan: Plan) -> Evaluation:
                 yield query
                 bar(1)
 
-    return evaluate_labels(labels, search, progress=counted)
+    return evaluate_labels(labels, search, progress=counted), ran
 
 
 def _all_labels(service: Service, collection: str, conditions: Sequence[str]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -79,9 +84,11 @@ def _all_labels(service: Service, collection: str, conditions: Sequence[str]) ->
         after = page[-1].id
 
 
-def _to_json(found: Evaluation) -> dict[str, Any]:
+def _to_json(found: Evaluation, collection: str, plan: Plan) -> dict[str, Any]:
     return {
         "protocol": found.protocol,
+        "collection": collection,
+        "plan": asdict(plan),
         "queries": len(found.per_query),
         "map": found.map,
         "measures": dict(found.measures),

@@ -11,6 +11,7 @@ from pixkin_server.cli.output import milliseconds, print_json, print_table
 from pixkin_server.cli.queries import parse_queries
 
 if TYPE_CHECKING:
+    from pixkin_scoring.plan import Plan
     from pixkin_scoring.results import SearchResult
 
 
@@ -46,10 +47,15 @@ def print_result(result: SearchResult, *, all_to_stdout: bool = False) -> None:
         print_table(("rank", "id", "score", "value", "labels"), rows, right=(0, 2, 3))
     else:
         click.echo("no hits", err=not all_to_stdout)
-    chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in result.plan.descriptors)
     skipped = f" · skipped: {', '.join(result.skipped)}" if result.skipped else ""
-    click.echo(f"{chosen} · {result.plan.candidates}{skipped}", err=not all_to_stdout)
+    click.echo(f"{compared(result.plan)}{skipped}", err=not all_to_stdout)
     click.echo(milliseconds(result.timings_ms), err=not all_to_stdout)
+
+
+def compared(plan: Plan) -> str:
+    """Return in words what a plan that ran has compared."""
+    chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in plan.descriptors)
+    return f"{chosen} · {plan.candidates}"
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:

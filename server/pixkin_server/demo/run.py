@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Any, Protocol
 
 from pixkin_embedding.directory import ExtractorDirectory
@@ -69,7 +71,7 @@ def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) ->
         running_server(place.store, extractors=place.extractors, device=place.device) as address,
         Client(address) as client,
     ):
-        screen.say(f"started a server on {address} and ask it over gRPC")
+        screen.say(f"started a server on {address}; all searches go through it, over gRPC")
         if images:
             _own_pictures(client, place.collection, screen)
         else:
@@ -159,11 +161,12 @@ def _onwards(place: Place, query: Path | None) -> str:
     if place.extractors:
         store += f" --extractors {shlex.quote(str(place.extractors))}"
     asked = shlex.quote(str(query)) if query else "PICTURE"
+    pixkin = "pixkin" if which("pixkin") else shlex.quote(sys.argv[0])
     return f"""
 Go on with a folder of your own:
-  pixkin index create photos --extractor {EXTRACTOR}
-  pixkin index add photos FOLDER
-  pixkin search photos PICTURE
+  {pixkin} index create photos --extractor {EXTRACTOR}
+  {pixkin} index add photos FOLDER
+  {pixkin} search photos PICTURE
 or with this one, through a server too:
-  pixkin search {place.collection} {asked} {store}
-  pixkin serve {store}"""
+  {pixkin} search {place.collection} {asked} {store}
+  {pixkin} serve {store}"""

@@ -108,7 +108,7 @@ def add_result_from_proto(message: collections_pb2.AddResult) -> AddResult:
 
 def update_to_proto(update: ItemUpdate) -> collections_pb2.ItemUpdate:
     """Return a change to an item as a message."""
-    message = collections_pb2.ItemUpdate(id=update.id, source=update.source, new_id=update.new_id)
+    message = collections_pb2.ItemUpdate(id=update.id, source=update.source, new_id=update.new_id, root=update.root)
     if update.labels is not None:
         message.labels.CopyFrom(collections_pb2.LabelSet(labels=sorted(update.labels)))
     if update.attributes is not None:
@@ -129,6 +129,7 @@ def update_from_proto(message: collections_pb2.ItemUpdate) -> ItemUpdate:
         file=facts_from_proto(message.file) if message.HasField("file") else None,
         source=message.source if message.HasField("source") else None,
         new_id=message.new_id if message.HasField("new_id") else None,
+        root=message.root if message.HasField("root") else None,
     )
 
 
@@ -144,6 +145,7 @@ def item_to_proto(item: Item) -> collections_pb2.Item:
         height=item.height,
         thumbnail=item.thumbnail,
         vectors=vectors_to_proto(item.vectors),
+        root=item.root,
     )
 
 
@@ -155,6 +157,7 @@ def item_from_proto(message: collections_pb2.Item) -> Item:
         labels=frozenset(message.labels),
         attributes=attributes_from_proto(message.attributes),
         source=message.source,
+        root=message.root,
         file=facts_from_proto(message.file),
         width=message.width,
         height=message.height,

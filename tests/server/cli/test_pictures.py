@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Cli = Callable[..., Any]
 Where = tuple[object, ...]
 Draw = Callable[[Path, int], Path]
@@ -270,3 +272,32 @@ def test_what_makes_no_sense_is_said_in_one_line(pixkin: Cli, made: str, folder:
         assert ran.status == 2
         assert ran.err.count("\n") == 1
     assert "[UNKNOWN_COLLECTION]" in pixkin("index", "add", "nowhere", folder, *where).err
+
+
+def test_a_folder_that_moved_is_followed_when_it_is_said(
+    pixkin: Cli, made: str, folder: Path, where: Where, ids: Ids
+) -> None:
+    pixkin("index", "add", made, folder, "--labels-from-folders", *where)
+    moved = folder.with_name("moved")
+    folder.rename(moved)
+    refused = pixkin("index", "sync", made, moved, *where)
+    assert refused.status == 3
+    assert "--moved-from" in refused.err
+    (moved / "top.png").unlink()
+    followed = pixkin("index", "sync", made, moved, "--moved-from", folder, "--json", *where)
+    assert counts(followed) == {"unchanged": 3, "removed": 1}
+    assert ids(made)["red/a.jpg"]["labels"] == ["red"]
+    assert ids(made)["red/a.jpg"]["source"] == str(moved / "red/a.jpg")
+    assert pixkin("index", "describe", made, "--json", *where).json["roots"] == [str(moved)]
+    nothing = pixkin("index", "sync", made, moved, "--moved-from", folder, *where)
+    assert (nothing.status, "no picture" in nothing.err) == (1, True)
+
+
+def test_an_export_refuses_a_server_from_the_environment_too(
+    pixkin: Cli, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXKIN_SERVER", "127.0.0.1:1")
+    files = ("--vectors", tmp_path / "v.npy", "--ids", tmp_path / "ids.txt")
+    refused = pixkin("index", "export", made, *files)
+    assert refused.status == 2
+    assert "works on a store only" in refused.err

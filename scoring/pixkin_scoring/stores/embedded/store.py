@@ -233,7 +233,8 @@ class EmbeddedStore:
 
     def _check_there(self, name: str) -> None:
         if not (self._path(name).is_file() and self._exists()):
-            raise UnknownCollection(name, self.list())
+            where = self.name if self._exists() else f"{self.name}, which does not exist"
+            raise UnknownCollection(name, self.list(), where)
 
     def _exists(self) -> bool:
         if self._directory.exists() and not self._directory.is_dir():

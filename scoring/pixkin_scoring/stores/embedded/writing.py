@@ -55,7 +55,7 @@ class Adding:
         if root and item.root and root != item.root:
             raise InvalidId(
                 f"the id {item.id!r} belongs to a picture from {root}, this one is from {item.root}; "
-                "tell them apart with --prefix"
+                "tell them apart with --prefix, or, if that folder has moved here, name it with index sync --moved-from"
             )
         return int(row)
 
@@ -190,6 +190,7 @@ def _updated(old: Item, update: ItemUpdate) -> Item:
         attributes=old.attributes if update.attributes is None else dict(update.attributes),
         file=old.file if update.file is None else update.file,
         source=old.source if update.source is None else update.source,
+        root=old.root if update.root is None else update.root,
     )
 
 

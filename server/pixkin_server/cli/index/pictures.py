@@ -77,12 +77,16 @@ def add(
 @click.command(short_help="Make COLLECTION equal to FOLDER.")
 @click.argument("collection")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--moved-from", type=click.Path(path_type=Path), metavar="OLD", help="Where FOLDER was when it was added."
+)
 @shared.all_of(folder_options)
 @shared.connection
 @shared.as_json
 def sync(
     collection: str,
     folder: Path,
+    moved_from: Path | None,
     labels_from_folders: bool,
     prefix: str,
     checksum: bool,
@@ -94,10 +98,12 @@ def sync(
     Items that came from other folders, or from this one with another --prefix, stay. A folder without any picture
     changes nothing.
     """
-    from pixkin_server.folders import sync_folder, walk
+    from pixkin_server.folders import rebase, sync_folder, walk
 
     found = walk(folder, prefix=prefix, labels_from_folders=labels_from_folders)
     with shared.connected(options) as service, Progress("pictures", len(found)) as bar:
+        if moved_from:
+            rebase(service, collection, moved_from, folder, prefix=prefix)
         report = sync_folder(service, collection, folder, found, prefix=prefix, checksum=checksum, progress=bar)
     print_report(report, as_json=as_json)
 

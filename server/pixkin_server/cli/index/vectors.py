@@ -61,7 +61,7 @@ def import_(
 @click.option("--vectors", required=True, type=NEW, metavar="FILE.npy|.fvecs", help="File for the vectors.")
 @click.option("--ids", required=True, type=NEW, metavar="FILE", help="File for the ids, one a line.")
 @shared.store
-@click.option("--server", hidden=True, help="Refused: a server does not hand out all vectors.")
+@click.option("--server", hidden=True, envvar="PIXKIN_SERVER", help="Refused: a server does not hand out all vectors.")
 @shared.timeout
 def export(collection: str, descriptor: str, vectors: Path, ids: Path, server: str | None, **options: Any) -> None:
     """Write the vectors of COLLECTION and their ids to files.
@@ -72,7 +72,7 @@ def export(collection: str, descriptor: str, vectors: Path, ids: Path, server: s
 
     from pixkin_server.vectors import export_vectors
 
-    if server is not None:
+    if shared.server_address({"server": server}) is not None:
         raise click.UsageError("index export works on a store only, not through a server; give --store")
     with shared.opened(options) as engine:
         described = engine.describe(collection)
