@@ -38,7 +38,9 @@ def measure() -> list[report.Row]:
 def run(environment: dict[str, str], *arguments: str) -> tuple[float, float]:
     """Run pixkin; returns seconds and peak MiB of the process."""
     began = perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "pixkin_server", *arguments], env=environment, stdout=-3)
+    command = [sys.executable, "-m", "pixkin_server", *arguments]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

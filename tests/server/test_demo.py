@@ -83,18 +83,8 @@ def test_the_demo_finds_the_right_photographs_over_grpc_and_encodes_nothing_twic
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(address[1])), 5).close()
     hint = next(line for line in second.splitlines() if " search demo " in line)
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pixkin_server",
-            *hint.partition(" search demo ")[1].split(),
-            *hint.partition(" search demo ")[2].split(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    search = hint[hint.index("search demo ") :].split()
+    ran = subprocess.run([sys.executable, "-m", "pixkin_server", *search], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[1].split()[4] == "astronaut"
 
 
