@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pixkin_proto.errors import InvalidArgument, InvalidId, InvalidImage, PixkinError, UnknownItem
 from pixkin_proto.names import check_id
@@ -17,6 +17,7 @@ from pixkin_scoring.items import AddResult, Attribute, FileFacts, Item, ItemUpda
 
 from pixkin_server.api import FileState, NewItem, Service
 
+T = TypeVar("T")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
 CHUNK = 1000
 PAGE = 10_000
@@ -101,6 +102,9 @@ def add_pictures(
     told how many pictures are done.
     """
     others = set(service.describe(collection).roots) - {root, ""}
+    pictures = list(pictures)
+    for other in sorted(others):
+        _check_apart(service, collection, pictures, root, other)
     for chunk in _chunks(sorted(pictures, key=lambda picture: picture.id), CHUNK):
         states = _states(service, collection, chunk, report, checksum=checksum)
         unchanged = [(picture, facts) for picture, facts, state in states if state is FileState.UNCHANGED]
@@ -259,6 +263,27 @@ def _update(picture: Picture, facts: FileFacts) -> ItemUpdate:
     return ItemUpdate(picture.id, picture.labels, picture.attributes, file, str(picture.path))
 
 
+def _check_apart(service: Service, collection: str, pictures: Sequence[Picture], root: str, other: str) -> None:
+    """Raise InvalidArgument when a file has an id below another folder of the collection, one inside the other.
+
+    Behind a prefix a file may stand twice: that has been asked for.
+    """
+    paths = {str(picture.path): picture.id for picture in pictures}
+    there = {  # without names that cannot be ids: those are refused where they are added
+        path.removeprefix(_inside(other)): path
+        for path, item in paths.items()
+        if path == _inside(root) + item and path.startswith(_inside(other)) and path.isprintable()
+    }
+    for chunk in _chunks(there, CHUNK):
+        states = service.missing(collection, [(item, FileFacts()) for item in chunk])
+        for item, state in zip(chunk, states, strict=True):
+            if state is not FileState.NEW and service.get(collection, item).source == there[item]:
+                raise InvalidArgument(
+                    f"{there[item]} is in {collection} already, as {item!r} of the folder {other}; add or sync that "
+                    "folder, or give these pictures a --prefix"
+                )
+
+
 def _without_strangers(
     service: Service, collection: str, pictures: Sequence[tuple[Picture, FileFacts]], root: str, report: Report
 ) -> Iterator[tuple[Picture, FileFacts]]:
@@ -319,7 +344,7 @@ def _moves(vanished: Sequence[Item], new: Sequence[Picture]) -> list[ItemUpdate]
     return moves
 
 
-def _chunks(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
-    source = iter(pictures)
+def _chunks(entries: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(entries)
     while chunk := list(itertools.islice(source, size)):
         yield chunk

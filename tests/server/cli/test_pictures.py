@@ -301,3 +301,29 @@ def test_an_export_refuses_a_server_from_the_environment_too(
     refused = pixkin("index", "export", made, *files)
     assert refused.status == 2
     assert "works on a store only" in refused.err
+
+
+def test_a_file_does_not_get_a_second_id_below_another_folder(
+    pixkin: Cli, made: str, folder: Path, where: Where, ids: Ids
+) -> None:
+    pixkin("index", "add", made, folder, *where)
+    for inner in (
+        ("add", made, folder / "red"),
+        ("add", made, folder / "red" / "a.jpg"),
+        ("sync", made, folder / "red"),
+    ):
+        refused = pixkin("index", *inner, *where)
+        assert refused.status == 1
+        assert "already, as 'red/a.jpg'" in refused.err
+    assert len(ids(made)) == 4
+    assert pixkin("index", "add", made, folder / "red", "--prefix", "again", *where).status == 0
+    assert len(ids(made)) == 6
+
+
+def test_a_folder_around_one_of_the_collection_is_refused_too(
+    pixkin: Cli, made: str, folder: Path, where: Where, ids: Ids
+) -> None:
+    pixkin("index", "add", made, folder / "red", *where)
+    refused = pixkin("index", "add", made, folder, *where)
+    assert (refused.status, "already, as 'a.jpg'" in refused.err) == (1, True)
+    assert len(ids(made)) == 2
