@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("name", metavar="NAME|FILE")
 @click.option("--check", is_flag=True, help="Recompute the fingerprint and the golden vectors on this machine.")
+@shared.extractors
 @shared.as_json
-def inspect(file: Path, check: bool, as_json: bool) -> None:
-    """Print what the extractor FILE says of itself."""
+def inspect(name: str, check: bool, extractors: Path | None, as_json: bool) -> None:
+    """Print what an extractor file says of itself: FILE, or that of the extractor NAME."""
     from pixkin_embedding.bundle import read_description
+    from pixkin_embedding.directory import SUFFIX, ExtractorDirectory
 
+    is_file = name.endswith(SUFFIX) or Path(name).exists()
+    file = Path(name) if is_file else ExtractorDirectory(extractors).by_name(name)
     extractor = read_description(file)
     provider = _provider_of(file) if check else None
     if as_json:

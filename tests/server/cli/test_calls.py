@@ -97,7 +97,7 @@ def test_the_list_of_commands_says_what_each_command_says(pixkin: Cli) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nobody",), ("index", "nobody"), ("search", "--bogus"), ("index", "add"), ("inspect", "none.onnx"),
+    [("nobody",), ("index", "nobody"), ("search", "--bogus"), ("index", "add"),
      ("export-model",), ("search", "c", "id:x", "--timeout", "0")],
 )  # fmt: skip
 def test_a_call_that_makes_no_sense_is_one_line_with_status_2(pixkin: Cli, arguments: tuple[str, ...]) -> None:
@@ -196,6 +196,9 @@ def test_inspect_prints_and_checks_an_extractor_file(pixkin: Cli, workplace: Any
     assert list(found) == ["name", "fingerprint", "preprocessing", "descriptors", "provenance", "checked_on"]
     assert found["checked_on"] is None
     assert found["fingerprint"] in text
+    named = pixkin("inspect", "hsv-histogram", "--extractors", workplace.extractors, "--json")
+    assert named.json == found
+    assert pixkin("inspect", "none.onnx").status == 1
     damaged = bytearray(file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "damaged.onnx").write_bytes(damaged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,4 +155,12 @@ def _attribute(text: str) -> tuple[str, Attribute]:
 
 
 def _item_json(item: Item) -> dict[str, Any]:
-    return {"id": item.id, "labels": sorted(item.labels), "attributes": dict(item.attributes), "source": item.source}
+    return {"id": item.id, "labels": sorted(item.labels), "attributes": _plain(item.attributes), "source": item.source}
+
+
+def _plain(attributes: Mapping[str, Attribute]) -> dict[str, str | int | float]:
+    """Return attributes with whole numbers as they were written: 2019, not 2019.0."""
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in attributes.items()
+    }
