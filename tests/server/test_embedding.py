@@ -19,6 +19,8 @@ from pixkin_server.api import Embedding, ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
 
+pytestmark = pytest.mark.slow
+
 NAME = "hsv-histogram"
 
 

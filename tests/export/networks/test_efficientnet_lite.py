@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pixkin_embedding.encoder import Session
 from pixkin_export.networks.efficientnet_lite import build
 
+pytestmark = pytest.mark.slow
+
 Floats = NDArray[np.float64]
 Weights = Mapping[str, NDArray[np.float32]]
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]

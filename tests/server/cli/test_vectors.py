@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Cli = Callable[..., Any]
 Where = tuple[object, ...]
 

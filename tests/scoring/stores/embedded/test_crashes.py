@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_scoring.items import AddResult
 from pixkin_scoring.stores.embedded.store import EmbeddedStore
+
+pytestmark = pytest.mark.slow
 
 Adder = Callable[..., list[AddResult]]
 Finder = Callable[[EmbeddedStore], list[str]]
