@@ -75,7 +75,9 @@ def walk(folder: Path, *, prefix: str = "", labels_from_folders: bool = False) -
         _below(root, path.relative_to(root), prefix, labels_from_folders=labels_from_folders) for path in _files(root)
     ]
     if not found:
-        raise InvalidArgument(f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}); nothing was changed")
+        raise InvalidArgument(
+            f"{folder} has no pictures ({', '.join(sorted(SUFFIXES))}; not HEIC or TIFF); nothing was changed"
+        )
     return sorted(found, key=lambda picture: picture.id)
 
 
