@@ -86,14 +86,21 @@ class Batcher:
 
 def _run(encoder: Encoder, batch: list[tuple[NDArray[np.uint8], Future[Vectors]]]) -> None:
     live = [(pixels, future) for pixels, future in batch if future.set_running_or_notify_cancel()]
-    if not live:
-        return
+    if live:
+        _encode(encoder, live)
+
+
+def _encode(encoder: Encoder, batch: list[tuple[NDArray[np.uint8], Future[Vectors]]]) -> None:
+    """Encode pictures together; when that fails each alone, so that one costs itself and not its company."""
     try:
-        vectors = encoder.encode(np.stack([pixels for pixels, _ in live]))
+        vectors = encoder.encode(np.stack([pixels for pixels, _ in batch]))
     except Exception as error:
-        log.exception("encoding %d pictures with %s failed", len(live), encoder.extractor.name)
-        for _, future in live:
-            future.set_exception(error)
+        if len(batch) > 1:
+            for entry in batch:
+                _encode(encoder, [entry])
+            return
+        log.exception("encoding a picture with %s failed", encoder.extractor.name)
+        batch[0][1].set_exception(error)
         return
-    for row, (_, future) in enumerate(live):
+    for row, (_, future) in enumerate(batch):
         future.set_result({name: matrix[row].copy() for name, matrix in vectors.items()})

@@ -340,8 +340,13 @@ class Engine:
 
     def verify(self, name: str) -> Verification:
         """Check a collection's stored data, and that its extractors are at hand."""
-        self._collection_encoders(self.store.describe(name))
-        return self.store.verify(name)
+        described = self.store.describe(name)
+        found = self.store.verify(name)
+        try:
+            self._collection_encoders(described)
+        except PixkinError as error:
+            return replace(found, problems=(*found.problems, error.message))
+        return found
 
 
 def _wait(future: Future[T], deadline: float, stage: str) -> T:

@@ -83,7 +83,7 @@ def test_a_failing_batch_fails_its_pictures_and_the_next_one_works(
 ) -> None:
     with pytest.raises(ValueError, match="out of luck"):
         batcher.submit(Broken(slow), _picture(5, 5)).result(10)
-    assert "encoding 1 pictures" in caplog.text
+    assert "encoding a picture with hsv-histogram failed" in caplog.text
     slow.go.set()
     assert batcher.submit(slow, _picture(5, 5)).result(10)["histogram"].sum() == pytest.approx(1)
 
@@ -115,3 +115,27 @@ def test_closing_encodes_what_waits_and_refuses_more(slow: Slow) -> None:
     assert future.done()
     with pytest.raises(Overloaded):
         batcher.submit(slow, _picture(5, 5))
+
+
+class Picky(Slow):
+    """Fails at batches with a black picture."""
+
+    def encode(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Encode, or fail."""
+        if (pixels == 0).all(axis=(1, 2, 3)).any():
+            raise ValueError("too dark")
+        return super().encode(pixels)
+
+
+def test_a_picture_that_breaks_a_batch_costs_itself_alone(batcher: Batcher, slow: Slow) -> None:
+    picky = Picky(slow)
+    first = batcher.submit(slow, _picture(9, 9))
+    good = [batcher.submit(picky, _picture(5, 5, seed)) for seed in range(3)]
+    bad = batcher.submit(picky, np.zeros((5, 5, 3), np.uint8))
+    good.append(batcher.submit(picky, _picture(5, 5, 9)))
+    slow.go.set()
+    picky.go.set()
+    first.result(10)
+    with pytest.raises(ValueError, match="too dark"):
+        bad.result(10)
+    assert all(future.result(10)["histogram"].sum() == pytest.approx(1) for future in good)
