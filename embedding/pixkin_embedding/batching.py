@@ -94,7 +94,7 @@ def _encode(encoder: Encoder, batch: list[tuple[NDArray[np.uint8], Future[Vector
     """Encode pictures together; when that fails each alone, so that one costs itself and not its company."""
     try:
         vectors = encoder.encode(np.stack([pixels for pixels, _ in batch]))
-    except Exception as error:
+    except Exception as error:  # whatever ONNX Runtime raises belongs to the pictures' futures, not to this thread
         if len(batch) > 1:
             for entry in batch:
                 _encode(encoder, [entry])

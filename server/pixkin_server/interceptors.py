@@ -87,7 +87,7 @@ def _single(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable
             return _checked(await behaviour(_checked_request(request), context))
         except grpc.aio.AbortError:
             raise
-        except Exception as error:
+        except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
             await _abort(context, error)
 
     return guarded
@@ -100,7 +100,7 @@ def _streaming(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., As
                 yield reply
         except grpc.aio.AbortError:
             raise
-        except Exception as error:
+        except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
             await _abort(context, error)
 
     return guarded

@@ -45,7 +45,7 @@ class Sending(Generic[T]):
                 else:
                     self._places.append(None)
                     yield request
-        except Exception as error:
+        except Exception as error:  # the caller's own iterator may raise anything
             self._raised = error
 
     def places(self, replies: Iterator[Any]) -> Iterator[Any]:

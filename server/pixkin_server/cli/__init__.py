@@ -84,7 +84,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:
+    except Exception as error:  # one line in place of a traceback; PIXKIN_DEBUG shows that
         _explain(error)
     sys.exit(status if isinstance(status, int) else 0)
 

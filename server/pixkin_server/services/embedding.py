@@ -38,7 +38,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
                     raise request  # noqa: TRY301  # what cannot be parsed is refused in its place, like any bad picture
                 reply = await self.Embed(request, context)
                 yield embedding_pb2.EmbedStreamReply(reply=reply)
-            except Exception as error:
+            except Exception as error:  # whatever one picture provokes, it costs its own reply alone
                 yield embedding_pb2.EmbedStreamReply(error=error_to_proto(known_error(error)))
 
     async def ListExtractors(

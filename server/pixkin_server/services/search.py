@@ -46,5 +46,5 @@ class SearchService(search_pb2_grpc.SearchServicer):
     ) -> search_pb2.SearchOutcome:
         try:
             return search_pb2.SearchOutcome(reply=await self.Search(request, context))
-        except Exception as error:
+        except Exception as error:  # whatever one request provokes, it costs its own outcome alone
             return search_pb2.SearchOutcome(error=error_to_proto(known_error(error)))
