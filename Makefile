@@ -33,7 +33,7 @@ wheel-test: .venv-proto/.installed
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist . > .build.log 2>&1 || (cat .build.log; exit 1); rm -f .build.log
 	$(PYTHON) -m venv --clear .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet --upgrade pip
-	.venv-wheel/bin/python -m pip install --quiet --group test "pixkin[$(RUNTIME),demo,reflection] @ file://$(CURDIR)/$$(ls dist/*.whl)"
+	.venv-wheel/bin/python -m pip install --quiet --group test "pixkin[$(RUNTIME),demo,reflection,opensearch-local,sigv4] @ file://$(CURDIR)/$$(ls dist/*.whl)"
 	.venv-wheel/bin/python -m pytest
 
 .venv/bin/python:
@@ -46,7 +46,7 @@ wheel-test: .venv-proto/.installed
 	touch $@
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --group dev -e ".[$(RUNTIME),demo,reflection]"
+	$(BIN)/python -m pip install --quiet --group dev -e ".[$(RUNTIME),demo,reflection,opensearch-local,sigv4]"
 	touch $@ .venv/.demo
 
 .venv-proto/.installed: tests/proto/requirements.txt
