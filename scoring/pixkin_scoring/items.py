@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,18 @@ class ItemUpdate:
     new_id: str | None = None
     root: str | None = None
 
+    def applied_to(self, item: Item) -> Item:
+        """Return the item as the change leaves it."""
+        changes = {
+            "id": self.new_id,
+            "labels": self.labels,
+            "file": self.file,
+            "source": self.source,
+            "root": self.root,
+        }
+        changes["attributes"] = None if self.attributes is None else dict(self.attributes)
+        return replace(item, **{name: value for name, value in changes.items() if value is not None})
+
 
 @dataclass(frozen=True)
 class AddResult:
@@ -66,7 +79,9 @@ class AddResult:
 class Collection:
     """What a collection holds.
 
-    `generation` is raised by every write; `bytes` maps a use (`disk`, `memory`) to bytes.
+    generation: raised by every write · bytes: by use (`disk`, `memory`) · approximate: the descriptors with an index of
+    neighbours, None where the store answers `approximate` by looking at all items · layout: how the store keeps the
+    collection, for people.
     """
 
     name: str
@@ -77,17 +92,22 @@ class Collection:
     thumbnails: bool = True
     bytes: Mapping[str, int] = field(default_factory=dict)
     store: str = ""
+    approximate: frozenset[str] | None = None
+    layout: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Items under consideration, best first, ties by id.
 
-    ids: n strings · values: (n,) float64, the measure's own value.
+    ids: n strings · values: (n,) float64, the measure's own value · labels: of every id, where the store sends them
+    along · partial: what did not answer, where that was allowed.
     """
 
     ids: list[str]
     values: NDArray[np.float64]
+    labels: Mapping[str, frozenset[str]] | None = None
+    partial: str = ""
 
 
 @dataclass(frozen=True)

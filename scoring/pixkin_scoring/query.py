@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pixkin_scoring.filters import Filter
+
 
 @dataclass(frozen=True)
 class ScoringQuery:
@@ -21,3 +23,15 @@ class ScoringQuery:
     vector: NDArray[np.float64]
     normalise: bool = True
     exclude: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class CandidateSearch:
+    """One of several searches for candidates; the fields are those of `Store.candidates`."""
+
+    collection: str
+    query: ScoringQuery
+    depth: int
+    filters: Filter = ()
+    approximate: bool = False
+    allow_partial: bool = False

@@ -20,9 +20,13 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Hits best first, the plan that ran, milliseconds by stage in their order, and skipped stages."""
+    """Hits best first, the plan that ran, milliseconds by stage in their order, and skipped stages.
+
+    partial: what did not answer, where the plan allowed that; empty otherwise.
+    """
 
     hits: tuple[Hit, ...]
     plan: Plan
     timings_ms: dict[str, float]
     skipped: tuple[str, ...] = ()
+    partial: str = ""

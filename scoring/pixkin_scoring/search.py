@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor, Kind
-from pixkin_proto.errors import Deadline, InvalidArgument
+from pixkin_proto.errors import Deadline, InvalidArgument, PixkinError
 
 from pixkin_scoring.items import Candidates
 from pixkin_scoring.measures import MEASURES, check_query, scores
 from pixkin_scoring.plan import Plan, resolve_plan
-from pixkin_scoring.query import ScoringQuery
+from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.results import Hit, SearchResult
 from pixkin_scoring.stores import Store
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class QueryVector:
     weight: float = 1.0
 
 
+@dataclass(frozen=True)
+class SearchRequest:
+    """One of several searches: a collection, examples of what is wanted, and what to do with them."""
+
+    collection: str
+    queries: Sequence[QueryVector]
+    plan: Plan
+
+
 def search(
     store: Store, collection: str, queries: Sequence[QueryVector], plan: Plan, *, deadline: float = math.inf
 ) -> SearchResult:
@@ -36,27 +48,73 @@ def search(
 
     Raises the errors of `resolve_plan` and `check_query`, UnknownCollection, UnknownItem and InvalidArgument.
     """
+    [outcome] = search_batch(store, [SearchRequest(collection, queries, plan)], deadline=deadline)
+    if isinstance(outcome, PixkinError):
+        raise outcome
+    return outcome
+
+
+def search_batch(
+    store: Store, requests: Sequence[SearchRequest], *, deadline: float = math.inf
+) -> list[SearchResult | PixkinError]:
+    """Do several searches, their candidates in one call of the store; each has a result or an error of its own."""
     watch = Stopwatch(deadline)
-    described = store.describe(collection)
-    resolved = resolve_plan(plan, described.descriptors, items=described.items)
-    vector = query_vector(store, collection, queries, resolved.descriptor, resolved.measure)
+    checked = [_outcome(_checked, store, request, deadline) for request in requests]
     watch.lap("query")
+    wanted = [each.candidates for each in checked if isinstance(each, _Checked)]
+    found = iter(store.candidates_batch(wanted, deadline=deadline))
+    watch.lap("candidates")
+    hits = [
+        _outcome(_page, store, each, next(found), deadline) if isinstance(each, _Checked) else each for each in checked
+    ]
+    watch.lap("page")
+    return [
+        each if isinstance(each, PixkinError) else replace(each, timings_ms=dict(watch.timings_ms)) for each in hits
+    ]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A request whose plan and query have been checked, and the search for candidates that it leads to."""
+
+    plan: Plan
+    candidates: CandidateSearch
+
+
+def _outcome(step: Callable[..., T], *args: Any) -> T | PixkinError:
+    try:
+        return step(*args)
+    except PixkinError as error:
+        return error
+
+
+def _checked(store: Store, request: SearchRequest, deadline: float) -> _Checked:
+    described = store.describe(request.collection, deadline=deadline)
+    resolved = resolve_plan(request.plan, described)
+    vector = query_vector(store, request.collection, request.queries, resolved.descriptor, resolved.measure, deadline)
+    itself = () if request.plan.include_self else (query.id for query in request.queries if query.vectors is None)
     query = ScoringQuery(
         descriptor=resolved.descriptor.name,
         measure=resolved.measure,
         vector=vector,
-        normalise=plan.normalise == "mass",
-        exclude=frozenset() if plan.include_self else frozenset(q.id for q in queries if q.vectors is None),
+        normalise=request.plan.normalise == "mass",
+        exclude=frozenset(itself),
     )
-    found = store.candidates(collection, query, depth=resolved.depth, filters=resolved.filters)
-    watch.lap("candidates")
-    hits = _page(store, collection, found, resolved.measure, plan)
-    watch.lap("page")
-    return SearchResult(hits, resolved.plan, watch.timings_ms)
+    wanted = CandidateSearch(
+        *(request.collection, query, resolved.depth, resolved.filters),
+        approximate=resolved.approximate,
+        allow_partial=request.plan.allow_partial,
+    )
+    return _Checked(resolved.plan, wanted)
 
 
 def query_vector(
-    store: Store, collection: str, queries: Sequence[QueryVector], descriptor: Descriptor, measure: str
+    store: Store,
+    collection: str,
+    queries: Sequence[QueryVector],
+    descriptor: Descriptor,
+    measure: str,
+    deadline: float = math.inf,
 ) -> NDArray[np.float64]:
     """Return the one vector (d,) float64 that is searched with.
 
@@ -68,7 +126,8 @@ def query_vector(
     weights = np.array([query.weight for query in queries])
     if not np.isfinite(weights).all() or not weights.any():
         raise InvalidArgument(f"the weights of the queries are finite and not all 0; they came as {weights.tolist()}")
-    rows = [check_query(_vector_of(store, collection, query, descriptor), descriptor, measure) for query in queries]
+    vectors = [_vector_of(store, collection, query, descriptor, deadline) for query in queries]
+    rows = [check_query(vector, descriptor, measure) for vector in vectors]
     if len(rows) == 1 and weights[0] > 0:
         return rows[0]
     if MEASURES[measure].kind is Kind.MASS:
@@ -79,23 +138,29 @@ def query_vector(
     return check_query(mean / np.abs(weights).sum(), descriptor, measure)
 
 
-def _vector_of(store: Store, collection: str, query: QueryVector, descriptor: Descriptor) -> NDArray[np.float32]:
+def _vector_of(
+    store: Store, collection: str, query: QueryVector, descriptor: Descriptor, deadline: float
+) -> NDArray[np.float32]:
     if query.vectors is None:
-        return store.fetch(collection, descriptor.name, [query.id])[0]
+        return store.fetch(collection, descriptor.name, [query.id], deadline=deadline)[0]
     if descriptor.name not in query.vectors:
         raise InvalidArgument(f"the query has no vector for {descriptor.name}, which the plan compares")
     return query.vectors[descriptor.name]
 
 
-def _page(store: Store, collection: str, found: Candidates, measure: str, plan: Plan) -> tuple[Hit, ...]:
+def _page(store: Store, checked: _Checked, found: Candidates | PixkinError, deadline: float) -> SearchResult:
+    if isinstance(found, PixkinError):
+        raise found
+    plan, wanted = checked.plan, checked.candidates
     page = slice(plan.offset, plan.offset + plan.size)
     ids, values = found.ids[page], found.values[page]
-    labels = store.labels(collection, ids)
-    ranked = zip(ids, scores(measure, values), values, strict=True)
-    return tuple(
+    labels = store.labels(wanted.collection, ids, deadline=deadline) if found.labels is None else found.labels
+    ranked = zip(ids, scores(wanted.query.measure, values), values, strict=True)
+    hits = tuple(
         Hit(plan.offset + 1 + i, item, float(score), float(value), tuple(sorted(labels.get(item, ()))))
         for i, (item, score, value) in enumerate(ranked)
     )
+    return SearchResult(hits, plan, {}, partial=found.partial)
 
 
 class Stopwatch:

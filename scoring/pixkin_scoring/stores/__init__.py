@@ -6,36 +6,47 @@ A store is named by one string: a path is an embedded store (a directory), an ht
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import NotImplementedYet
+from pixkin_proto.errors import PixkinError
 
 from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUpdate, Verification
-from pixkin_scoring.query import ScoringQuery
-
-MAX_BATCH_ITEMS = 256
-MAX_BATCH_SECONDS = 1.0
+from pixkin_scoring.query import CandidateSearch, ScoringQuery
+from pixkin_scoring.stores.layout import IndexLayout
 
 
 class Store(Protocol):
     """Collections and their items.
 
     Names and ids that break the rules raise InvalidName and InvalidId everywhere, a collection that is not there
-    UnknownCollection. Writing calls take `deadline`, a time.monotonic() instant, and raise StoreLocked when another
-    process or thread still writes at that time.
+    UnknownCollection. `deadline` is a time.monotonic() instant. Writing calls wait that long for another writer
+    (StoreLocked) or for a cluster that takes no writes at the moment; reading calls for the answer (Deadline).
     """
 
     name: str
+    scans_here: bool
+    """Whether candidates are computed in this process, so that searches must take turns in its one scoring thread."""
 
-    def create(self, name: str, descriptors: Sequence[Descriptor], *, thumbnails: bool = True) -> Collection:
-        """Make an empty collection. Raises CollectionExists."""
+    def check(self, *, deadline: float = math.inf) -> None:
+        """Raise what keeps the store as a whole from being searched, such as StoreUnavailable or StoreFormat."""
 
-    def describe(self, name: str) -> Collection:
+    def create(
+        self,
+        name: str,
+        descriptors: Sequence[Descriptor],
+        *,
+        thumbnails: bool = True,
+        layout: IndexLayout | None = None,
+    ) -> Collection:
+        """Make an empty collection. Raises CollectionExists, InvalidArgument for a layout that cannot be had here."""
+
+    def describe(self, name: str, *, deadline: float = math.inf) -> Collection:
         """Describe one collection."""
 
     def list(self) -> builtins.list[str]:
@@ -47,10 +58,10 @@ class Store(Protocol):
     def add(self, name: str, items: Iterable[Item | AddResult | None], *, deadline: float) -> Iterator[AddResult]:
         """Add or replace items by id, and yield a result for each once it is durable, in their order.
 
-        Items are committed in batches of at most MAX_BATCH_ITEMS or MAX_BATCH_SECONDS, so `items` may be lazy and
-        slow. A bad item yields a refusal and nothing of it is stored. An AddResult among the items (a picture that was
-        refused on the way here) is passed through in its place; a None says that nothing waits, and what has come is
-        committed. An id that came from another root is refused.
+        Items are committed in batches (see `batches`), so `items` may be lazy and slow. A bad item yields a refusal
+        and nothing of it is stored. An AddResult among the items (a picture that was refused on the way here) is passed
+        through in its place; a None says that nothing waits, and what has come is committed. An id that came from
+        another root is refused.
         """
 
     def update(self, name: str, updates: Iterable[ItemUpdate], *, deadline: float) -> builtins.list[AddResult]:
@@ -68,13 +79,17 @@ class Store(Protocol):
     def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> builtins.list[Item]:
         """Return at most `size` items whose id sorts after `after`, by id, without thumbnails and vectors."""
 
-    def labels(self, name: str, ids: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+    def labels(
+        self, name: str, ids: Sequence[str] | None = None, *, deadline: float = math.inf
+    ) -> dict[str, frozenset[str]]:
         """Return the labels of these items by id, or of every item.
 
         Items without labels may be left out when ids are given and are there with an empty set otherwise.
         """
 
-    def fetch(self, name: str, descriptor: str, ids: Sequence[str]) -> NDArray[np.float32]:
+    def fetch(
+        self, name: str, descriptor: str, ids: Sequence[str], *, deadline: float = math.inf
+    ) -> NDArray[np.float32]:
         """Return vectors (n, d) float32 exactly as added, in the order of ids. Raises UnknownItem."""
 
     def scan(
@@ -85,8 +100,27 @@ class Store(Protocol):
         So a caller can resume with the last id it saw.
         """
 
-    def candidates(self, name: str, query: ScoringQuery, *, depth: int, filters: Filter) -> Candidates:
-        """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
+    def candidates(
+        self,
+        name: str,
+        query: ScoringQuery,
+        *,
+        depth: int,
+        filters: Filter,
+        approximate: bool = False,
+        allow_partial: bool = False,
+        deadline: float = math.inf,
+    ) -> Candidates:
+        """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id.
+
+        `approximate` looks only at about `depth` items that an index of neighbours proposes; a store without one looks
+        at all. Raises PartialResult when a part of the collection did not answer, unless `allow_partial`.
+        """
+
+    def candidates_batch(
+        self, searches: Sequence[CandidateSearch], *, deadline: float = math.inf
+    ) -> builtins.list[Candidates | PixkinError]:
+        """Do several searches at once; each has candidates or an error of its own, in their order."""
 
     def add_descriptor(
         self,
@@ -117,10 +151,15 @@ class Store(Protocol):
         """Give memory and files back. A closed store raises no error when closed again."""
 
 
-def open_store(name: str) -> Store:
-    """Open a store by its name; a directory is made on the first `create`."""
+def open_store(name: str, *, insecure: bool = False) -> Store:
+    """Open a store by its name; a directory is made on the first `create`.
+
+    insecure: permits http to a cluster on another host. Raises InvalidArgument for a URL that cannot be used.
+    """
     if name.startswith(("http://", "https://")):
-        raise NotImplementedYet("the OpenSearch store")
+        from pixkin_scoring.stores.opensearch.store import OpenSearchStore
+
+        return OpenSearchStore(name, insecure=insecure)
     from pixkin_scoring.stores.embedded.store import EmbeddedStore
 
     return EmbeddedStore(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor, check_descriptor
 from pixkin_proto.errors import (
     CollectionExists,
+    Deadline,
     InvalidArgument,
+    PixkinError,
     StoreFormat,
     UnknownCollection,
     UnknownItem,
@@ -24,14 +27,15 @@ from pixkin_proto.names import NAME, check_id, check_name
 
 from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUpdate, Verification
-from pixkin_scoring.query import ScoringQuery
-from pixkin_scoring.stores import MAX_BATCH_ITEMS, MAX_BATCH_SECONDS
+from pixkin_scoring.query import CandidateSearch, ScoringQuery
+from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.embedded import reading, writing
 from pixkin_scoring.stores.embedded.collection import OpenCollection
 from pixkin_scoring.stores.embedded.database import Database, create_file, delete_file, file_bytes, generation
 from pixkin_scoring.stores.embedded.faults import file_faults
 from pixkin_scoring.stores.embedded.lock import write_lock
 from pixkin_scoring.stores.embedded.verification import verify
+from pixkin_scoring.stores.layout import IndexLayout
 
 SUFFIX = ".sqlite"
 PATIENCE_SECONDS = 10.0
@@ -47,12 +51,30 @@ class EmbeddedStore:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.scans_here = True
         self._directory = Path(name)
         self._opened: dict[str, OpenCollection] = {}
         self._lock = threading.Lock()
 
-    def create(self, name: str, descriptors: Sequence[Descriptor], *, thumbnails: bool = True) -> Collection:
+    def check(self, *, deadline: float = math.inf) -> None:
+        """Raise StoreFormat when the place is no directory."""
+        del deadline
+        self._exists()
+
+    def create(
+        self,
+        name: str,
+        descriptors: Sequence[Descriptor],
+        *,
+        thumbnails: bool = True,
+        layout: IndexLayout | None = None,
+    ) -> Collection:
         """Make an empty collection, and the directory when it is missing."""
+        if layout is not None:
+            raise InvalidArgument(
+                f"shards, replicas, slices, ann and lean belong to an index of OpenSearch, and {self.name} is a "
+                "directory; leave them out, or name a cluster: --store https://HOST:9200"
+            )
         path = self._path(name)
         declared = [check_descriptor(descriptor) for descriptor in descriptors]
         if len({descriptor.name for descriptor in declared}) < len(declared):
@@ -66,8 +88,9 @@ class EmbeddedStore:
             create_file(path, declared, thumbnails=thumbnails)
         return self.describe(name)
 
-    def describe(self, name: str) -> Collection:
+    def describe(self, name: str, *, deadline: float = math.inf) -> Collection:
         """Describe one collection."""
+        del deadline  # a local file answers at once
         opened = self._open(name)
         return replace(opened.describe(), bytes={"disk": file_bytes(self._path(name)), "memory": opened.memory()})
 
@@ -128,13 +151,19 @@ class EmbeddedStore:
             )
         return [*items.values()]
 
-    def labels(self, name: str, ids: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+    def labels(
+        self, name: str, ids: Sequence[str] | None = None, *, deadline: float = math.inf
+    ) -> dict[str, frozenset[str]]:
         """Return the labels of these items by id, or of every item; items without labels have an empty set."""
+        del deadline
         with self._open(name).database.transaction() as connection:
             return reading.labels(connection, ids)
 
-    def fetch(self, name: str, descriptor: str, ids: Sequence[str]) -> NDArray[np.float32]:
+    def fetch(
+        self, name: str, descriptor: str, ids: Sequence[str], *, deadline: float = math.inf
+    ) -> NDArray[np.float32]:
         """Return vectors (n, d) float32 exactly as added, in the order of ids. Raises UnknownItem."""
+        del deadline
         with self._open(name).database.transaction() as connection:
             _, declared = reading.table_of(connection, descriptor)
             found = reading.fetch(connection, descriptor, ids)
@@ -156,9 +185,36 @@ class EmbeddedStore:
             yield ids, vectors
             last = ids[-1]
 
-    def candidates(self, name: str, query: ScoringQuery, *, depth: int, filters: Filter) -> Candidates:
-        """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
+    def candidates(
+        self,
+        name: str,
+        query: ScoringQuery,
+        *,
+        depth: int,
+        filters: Filter,
+        approximate: bool = False,
+        allow_partial: bool = False,
+        deadline: float = math.inf,
+    ) -> Candidates:
+        """Return the `depth` best items for one descriptor and measure: always of all, there is no other index."""
+        del approximate, allow_partial, deadline
         return self._open(name).candidates(query, depth, filters)
+
+    def candidates_batch(
+        self, searches: Sequence[CandidateSearch], *, deadline: float = math.inf
+    ) -> builtins.list[Candidates | PixkinError]:
+        """Do several searches, one after the other."""
+        found: builtins.list[Candidates | PixkinError] = []
+        for search in searches:
+            try:
+                if time.monotonic() > deadline:
+                    raise Deadline("candidates")
+                found.append(
+                    self.candidates(search.collection, search.query, depth=search.depth, filters=search.filters)
+                )
+            except PixkinError as error:
+                found.append(error)
+        return found
 
     def add_descriptor(
         self,
@@ -246,30 +302,6 @@ class EmbeddedStore:
 
     def _lock_path(self, name: str) -> Path:
         return self._path(name).with_suffix(".lock")
-
-
-def batches(items: Iterable[Item | AddResult | None]) -> Iterator[list[Item | AddResult]]:
-    """Split items into batches of at most MAX_BATCH_ITEMS.
-
-    A batch that is MAX_BATCH_SECONDS old ends as soon as the next item arrives, and any batch at a None.
-    """
-    batch: list[Item | AddResult] = []
-    end = 0.0
-    for item in items:
-        now = time.monotonic()
-        if batch and (item is None or now >= end):
-            yield batch
-            batch = []
-        if item is None:
-            continue
-        if not batch:
-            end = now + MAX_BATCH_SECONDS
-        batch.append(item)
-        if len(batch) == MAX_BATCH_ITEMS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _valid(after: str) -> str:

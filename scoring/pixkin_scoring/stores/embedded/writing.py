@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import InvalidArgument, InvalidId, PixkinError, UnknownItem, listed
+from pixkin_proto.errors import InvalidArgument, PixkinError, UnknownItem, listed
 from pixkin_proto.names import check_id
 
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
-from pixkin_scoring.stores.embedded.checks import check_facts, check_item
+from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken
 from pixkin_scoring.stores.embedded.database import add_descriptor, generation, raise_generation
 from pixkin_scoring.stores.embedded.reading import IN_JSON, as_json, chunks, items, rows_of, tables
 
@@ -52,11 +51,7 @@ class Adding:
         if known is None:
             return None
         row, root = known
-        if root and item.root and root != item.root:
-            raise InvalidId(
-                f"the id {item.id!r} belongs to a picture from {root}, this one is from {item.root}; "
-                "tell them apart with --prefix, or, if that folder has moved here, name it with index sync --moved-from"
-            )
+        check_root(item, root)
         return int(row)
 
     def _write_thumbnail(self, row: int, jpeg: bytes) -> None:
@@ -170,7 +165,7 @@ def _update(connection: sqlite3.Connection, name: str, update: ItemUpdate) -> bo
     if row is None:
         raise UnknownItem(name, update.id)
     old = items(connection, "WHERE row = ?", [row])[row]
-    new = _updated(old, update)
+    new = update.applied_to(old)
     if new == old:
         return False
     check_facts(new)
@@ -182,21 +177,9 @@ def _update(connection: sqlite3.Connection, name: str, update: ItemUpdate) -> bo
     return True
 
 
-def _updated(old: Item, update: ItemUpdate) -> Item:
-    return replace(
-        old,
-        id=old.id if update.new_id is None else update.new_id,
-        labels=old.labels if update.labels is None else update.labels,
-        attributes=old.attributes if update.attributes is None else dict(update.attributes),
-        file=old.file if update.file is None else update.file,
-        source=old.source if update.source is None else update.source,
-        root=old.root if update.root is None else update.root,
-    )
-
-
 def _check_free(connection: sqlite3.Connection, name: str) -> None:
     if rows_of(connection, [check_id(name)]):
-        raise InvalidId(f"the new id {name!r} is taken; remove that item first or choose another id")
+        raise id_taken(name)
 
 
 def _write_facts(connection: sqlite3.Connection, row: int | None, item: Item, changed: int) -> int:

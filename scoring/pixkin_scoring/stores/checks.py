@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import InvalidArgument, UnknownDescriptor
+from pixkin_proto.errors import InvalidArgument, InvalidId, UnknownDescriptor
 from pixkin_proto.names import check_id
 
 from pixkin_scoring.filters import LABEL, check_key
@@ -47,6 +47,20 @@ def check_facts(item: Item) -> None:
     _check_text("root", item.root)
     _check_file(item.file)
     _check_integers((item.width, item.height))
+
+
+def check_root(item: Item, root: str) -> None:
+    """Raise InvalidId when the id is taken by a picture from another root than the item's."""
+    if root and item.root and root != item.root:
+        raise InvalidId(
+            f"the id {item.id!r} belongs to a picture from {root}, this one is from {item.root}; "
+            "tell them apart with --prefix, or, if that folder has moved here, name it with index sync --moved-from"
+        )
+
+
+def id_taken(name: str) -> InvalidId:
+    """Return the error of a new id that another item has."""
+    return InvalidId(f"the new id {name!r} is taken; remove that item first or choose another id")
 
 
 def _check_labels(labels: Iterable[str]) -> None:
