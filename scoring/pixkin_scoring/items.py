@@ -55,14 +55,14 @@ class ItemUpdate:
 
     def applied_to(self, item: Item) -> Item:
         """Return the item as the change leaves it."""
-        changes = {
+        changes: dict[str, Any] = {
             "id": self.new_id,
             "labels": self.labels,
+            "attributes": None if self.attributes is None else dict(self.attributes),
             "file": self.file,
             "source": self.source,
             "root": self.root,
         }
-        changes["attributes"] = None if self.attributes is None else dict(self.attributes)
         return replace(item, **{name: value for name, value in changes.items() if value is not None})
 
 

@@ -1,0 +1,108 @@
+"""The index behind a collection's name: an alias over NAME-v0001, NAME-v0002 and so on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pixkin_proto.errors import StoreFormat, UnknownCollection, listed
+from pixkin_proto.names import NAME, check_name
+
+from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.faults import IndexMissing
+from pixkin_scoring.stores.opensearch.mapping import META, Schema, read_schema, version_of
+
+ABOUT = "*.aliases,*.mappings._meta,*.settings"
+
+
+@dataclass(frozen=True)
+class Index:
+    """One version of a collection. settings: those of the `index` object, as the cluster prints them."""
+
+    collection: str
+    name: str
+    version: int
+    schema: Schema
+    settings: Mapping[str, Any]
+
+    @property
+    def takes_writes(self) -> bool:
+        """Whether no block keeps its documents from being changed."""
+        blocks = self.settings.get("blocks", {})
+        return not any(blocks.get(each) == "true" for each in ("write", "read_only"))
+
+
+def find_index(connection: Connection, collection: str, *, deadline: float = math.inf) -> Index:
+    """Return the index behind a collection's alias. Raises InvalidName, UnknownCollection or StoreFormat."""
+    check_name("collection", collection)
+    try:
+        found = connection.ask("GET", f"/{collection}", params={"filter_path": ABOUT}, deadline=deadline)
+    except IndexMissing:
+        raise _missing(connection, collection, deadline) from None
+    if not found:  # the filter leaves nothing of an index without aliases, settings and _meta
+        raise _missing(connection, collection, deadline)
+    if len(found) > 1:
+        raise StoreFormat(
+            f"the alias {collection} names several indices ({listed(found)}), and a collection is one: "
+            "remove the alias from all the others"
+        )
+    [(name, about)] = found.items()
+    if name == collection:
+        raise StoreFormat(f"{collection} is an index, and a collection is an alias over {collection}-v0001; rename one")
+    return _index(collection, name, about)
+
+
+def find_versions(connection: Connection, collection: str) -> list[Index]:
+    """Return every version of a collection that is there, behind the alias or not, the oldest first."""
+    found = _about_versions(connection, collection)
+    return sorted((_index(collection, *each) for each in found.items()), key=lambda index: index.version)
+
+
+def version_names(connection: Connection, collection: str) -> list[str]:
+    """Return the indices of every version of a collection, also of those that cannot be read."""
+    return sorted(_about_versions(connection, collection))
+
+
+def _about_versions(connection: Connection, collection: str) -> dict[str, Any]:
+    pattern = f"/{check_name('collection', collection)}-v*"
+    found = connection.ask("GET", pattern, params={"filter_path": ABOUT, "expand_wildcards": "open"})
+    return {
+        name: about
+        for name, about in found.items()
+        if version_of(name, collection) is not None and META in about.get("mappings", {}).get("_meta", {})
+    }
+
+
+def list_collections(connection: Connection, *, deadline: float = math.inf) -> list[str]:
+    """Return the names of all collections, sorted."""
+    params = {"filter_path": "*.aliases,*.mappings._meta.pixkin.schema", "expand_wildcards": "open"}
+    found = connection.ask("GET", "/*-v*", params=params, deadline=deadline)
+    return sorted(
+        alias
+        for index, about in found.items()
+        for alias in about.get("aliases", {})
+        if NAME.fullmatch(alias) and version_of(index, alias) is not None and "mappings" in about
+    )
+
+
+def _index(collection: str, name: str, about: Mapping[str, Any]) -> Index:
+    schema = read_schema(collection, name, about)
+    version = version_of(name, collection)
+    if version is None:
+        raise StoreFormat(
+            f"the alias {collection} names {name}, and the index of a collection is called {collection}-v0001 "
+            "and so on; choose another name for the collection"
+        )
+    return Index(collection, name, version, schema, about.get("settings", {}).get("index", {}))
+
+
+def _missing(connection: Connection, collection: str, deadline: float) -> Exception:
+    versions = version_names(connection, collection)
+    if versions:
+        return StoreFormat(
+            f"the alias {collection} is gone, and its indices are there ({listed(versions)}); put the alias back with: "
+            f"pixkin index rollback {collection}, or delete them with: pixkin index drop {collection}"
+        )
+    return UnknownCollection(collection, list_collections(connection, deadline=deadline), connection.url)

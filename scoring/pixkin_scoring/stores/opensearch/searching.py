@@ -1,0 +1,151 @@
+"""The search for candidates: a stored script gives every document its value, and the cluster sorts.
+
+The sort is by the value in double precision, then by id; the query travels as a parameter. The `_search` of one query
+and the `_msearch` of several carry the same body.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from pixkin_proto.errors import Deadline, InvalidPlan, PixkinError, UnknownCollection
+
+from pixkin_scoring.items import Candidates
+from pixkin_scoring.measures import Better, find_measure
+from pixkin_scoring.painless import WORST, script_id
+from pixkin_scoring.query import CandidateSearch
+from pixkin_scoring.stores.opensearch.answers import part
+from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.documents import as_line
+from pixkin_scoring.stores.opensearch.faults import IndexMissing, check_search
+from pixkin_scoring.stores.opensearch.filters import clauses_of
+from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.mapping import MAX_RESULT_WINDOW, ann_field, vector_field
+from pixkin_scoring.stores.opensearch.neighbours import neighbour
+from pixkin_scoring.stores.opensearch.reading import descriptor_of
+
+Wanted = tuple[Index, CandidateSearch]
+
+
+def find(connection: Connection, wanted: Sequence[Wanted], *, deadline: float) -> list[Candidates | PixkinError]:
+    """Return the candidates of searches, or the error of each, in their order."""
+    if len(wanted) != 1 and all(search.depth <= MAX_RESULT_WINDOW for _, search in wanted):
+        return _find_many(connection, wanted, deadline=deadline) if wanted else []
+    return [_outcome(each, partial(_find_one, connection, each, deadline=deadline)) for each in wanted]
+
+
+def _find_one(connection: Connection, wanted: Wanted, *, deadline: float) -> Candidates:
+    """Return the candidates of one search; a depth beyond one page of the cluster takes several requests."""
+    index, search = wanted
+    found: list[dict[str, Any]] = []
+    while True:
+        size = min(search.depth - len(found), MAX_RESULT_WINDOW)
+        body = _body(index, search, size, after=found[-1]["sort"] if found else None, deadline=deadline)
+        reply = connection.ask("POST", f"/{index.collection}/_search", body=body, deadline=deadline)
+        missing = check_search(reply, allow_partial=search.allow_partial)
+        hits = reply["hits"]["hits"]
+        found += hits
+        if len(hits) < size or len(found) >= search.depth:
+            return _candidates(found, missing)
+
+
+def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: float) -> list[Candidates | PixkinError]:
+    """Return the candidates of several searches, which travel in one request."""
+    lines: list[bytes] = []
+    places: list[int] = []
+    outcomes: dict[int, Candidates | PixkinError] = {}
+    for place, (index, search) in enumerate(wanted):
+        try:
+            body = as_line(_body(index, search, search.depth, after=None, deadline=deadline))
+        except PixkinError as error:
+            outcomes[place] = error
+            continue
+        lines += [as_line({"index": index.collection}), body]
+        places.append(place)
+    reply = connection.ask("POST", "/_msearch", lines=lines, deadline=deadline) if lines else {"responses": []}
+    for place, each in zip(places, part(reply, "responses", list, length=len(places)), strict=True):
+        outcomes[place] = _outcome(wanted[place], partial(_read, each, wanted[place][1]))
+    return [outcomes[place] for place in range(len(wanted))]
+
+
+def _read(reply: Mapping[str, Any], search: CandidateSearch) -> Candidates:
+    missing = check_search(reply, allow_partial=search.allow_partial)
+    return _candidates(reply["hits"]["hits"], missing)
+
+
+def _outcome(wanted: Wanted, step: Callable[[], Candidates]) -> Candidates | PixkinError:
+    try:
+        return step()
+    except IndexMissing:
+        return UnknownCollection(wanted[1].collection, [])
+    except PixkinError as error:
+        return error
+
+
+def _candidates(hits: Sequence[Mapping[str, Any]], missing: str) -> Candidates:
+    # A document whose vector was damaged by hand has the worst value there is, and is no candidate.
+    sound = [hit for hit in hits if abs(hit["sort"][0]) < WORST]
+    labels = {hit["sort"][1]: frozenset(hit.get("fields", {}).get("labels", ())) for hit in sound}
+    values = np.array([hit["sort"][0] for hit in sound], dtype=np.float64)
+    return Candidates([hit["sort"][1] for hit in sound], values, labels, missing)
+
+
+def _body(
+    index: Index, search: CandidateSearch, size: int, *, after: list[Any] | None, deadline: float
+) -> dict[str, Any]:
+    query = search.query
+    descriptor = descriptor_of(index, query.descriptor)
+    order = "asc" if find_measure(query.measure).better is Better.LOW else "desc"
+    field = vector_field(descriptor.name)
+    params = {
+        "field": field,
+        "q": base64.b64encode(query.vector.astype("<f8").tobytes()).decode("ascii"),
+        "normalise": query.normalise,
+    }
+    script = {"type": "number", "order": order, "script": {"id": script_id(query.measure, "value"), "params": params}}
+    body: dict[str, Any] = {
+        "query": _nearest(index, search) if search.approximate else {"bool": _kept(search, field)},
+        "sort": [{"_script": script}, {"id": "asc"}],
+        "size": size,
+        "_source": False,
+        "docvalue_fields": ["labels"],
+        "track_total_hits": False,
+    }
+    if not math.isinf(deadline):
+        body["timeout"] = f"{_milliseconds(deadline)}ms"
+    return body | ({"search_after": after} if after else {})
+
+
+def _kept(search: CandidateSearch, field: str) -> dict[str, Any]:
+    """Return the part of a bool query that keeps the items which are searched at all."""
+    kept: dict[str, Any] = {"filter": [{"exists": {"field": field}}, *clauses_of(search.filters)]}
+    if search.query.exclude:
+        kept["must_not"] = [{"terms": {"id": sorted(search.query.exclude)}}]
+    return kept
+
+
+def _nearest(index: Index, search: CandidateSearch) -> dict[str, Any]:
+    """Return the query for the neighbours in the descriptor's approximate index."""
+    descriptor = descriptor_of(index, search.query.descriptor)
+    vector = neighbour(descriptor, search.query.vector)
+    if not index.schema.layout.ann or vector is None:
+        raise InvalidPlan(f"{index.collection} has no approximate neighbours of this query; use --candidates exact")
+    found: dict[str, Any] = {"vector": vector, "k": min(search.depth, 10_000)}
+    if search.filters or search.query.exclude:
+        found["filter"] = {"bool": _kept(search, vector_field(descriptor.name))}
+    if index.schema.layout.ef_search is not None:
+        found["method_parameters"] = {"ef_search": index.schema.layout.ef_search}
+    return {"knn": {ann_field(descriptor.name): found}}
+
+
+def _milliseconds(deadline: float) -> int:
+    left = int((deadline - time.monotonic()) * 1000)
+    if left <= 0:
+        raise Deadline("candidates")
+    return left

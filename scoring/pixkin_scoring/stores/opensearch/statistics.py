@@ -1,0 +1,48 @@
+"""Numbers of an index: its generation, its items and its bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pixkin_scoring.stores.opensearch.answers import part
+from pixkin_scoring.stores.opensearch.attachments import attachments_index
+from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.faults import check_search
+from pixkin_scoring.stores.opensearch.index import Index
+
+MAX_ROOTS = 1000
+
+
+def measured(connection: Connection, index: Index, *, deadline: float = math.inf) -> tuple[int, int]:
+    """Return the generation of a collection and the bytes that it takes on all nodes.
+
+    Every write of a document, by whomever, takes the next sequence number of its shard, so that their sum never stays.
+    """
+    names = f"{index.name},{attachments_index(index.collection)}"
+    params = {"level": "shards", "ignore_unavailable": "true", "expand_wildcards": "open,hidden"}
+    reply = connection.ask("GET", f"/{names}/_stats/store", params=params, deadline=deadline)
+    indices = part(reply, "indices", dict)
+    numbers = [shard["seq_no"]["max_seq_no"] + 1 for shard in _primaries(indices)]
+    size = sum(about["total"]["store"]["size_in_bytes"] for about in indices.values())
+    return index.schema.base + sum(numbers), size
+
+
+def counted(connection: Connection, index: Index, *, deadline: float = math.inf) -> tuple[int, tuple[str, ...]]:
+    """Return the number of items and the folders that they came from."""
+    body = {
+        "size": 0,
+        "track_total_hits": True,
+        "aggs": {"roots": {"terms": {"field": "root", "size": MAX_ROOTS, "order": {"_key": "asc"}}}},
+    }
+    reply = connection.ask("POST", f"/{index.name}/_search", body=body, deadline=deadline)
+    check_search(reply, allow_partial=False)
+    roots = [bucket["key"] for bucket in part(reply, "aggregations.roots.buckets", list)]
+    return part(reply, "hits.total.value", int), tuple(root for root in roots if root)
+
+
+def _primaries(indices: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for about in indices.values():
+        for copies in about["shards"].values():
+            yield from (copy for copy in copies if copy["routing"]["primary"])

@@ -1,0 +1,110 @@
+"""Compares a collection with itself, its mapping with its declaration, and the cluster's scripts with pixkin's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from pixkin_proto.errors import PixkinError, StoreFormat, listed
+
+from pixkin_scoring.items import Verification
+from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.mapping import index_body, vector_field
+from pixkin_scoring.stores.opensearch.reading import list_items, scan, search_hits
+from pixkin_scoring.stores.opensearch.scripts import verify_scripts
+from pixkin_scoring.stores.opensearch.statistics import counted
+from pixkin_scoring.stores.opensearch.versions import other_versions, repair_refresh
+
+NAMED = 5
+PAGE = 1000
+
+
+def verify(connection: Connection, index: Index) -> Verification:
+    """Return the number of items and what is wrong; a refresh that a load has left off is put back."""
+    connection.ask("POST", f"/{index.name}/_refresh")
+    items, _ = counted(connection, index)
+    return Verification(items, tuple(_problems(connection, index)))
+
+
+def _problems(connection: Connection, index: Index) -> Iterator[str]:
+    if repair_refresh(connection, index):
+        yield f"{index.name} was not refreshed any more, so that new items were not found; it is again"
+    if not index.takes_writes:
+        yield (
+            f"{index.name} takes no writes; when no re-index is running, lift the block with: "
+            f"pixkin index rollback, or by its setting index.blocks.write"
+        )
+    for other in other_versions(connection, index):
+        yield (
+            f"{other.name} is an older or unfinished version that takes space; when it is not wanted for a rollback, "
+            "delete it with: pixkin index reindex --drop-old"
+        )
+    yield from _mapping_problems(connection, index)
+    yield from verify_scripts(connection)
+    yield from _document_problems(connection, index)
+
+
+def _mapping_problems(connection: Connection, index: Index) -> Iterator[str]:
+    reply = connection.ask("GET", f"/{index.name}/_mapping")
+    found = dict(_leaves(reply.get(index.name, {}).get("mappings", {}).get("properties", {})))
+    wanted = dict(_leaves(index_body(index.schema)["mappings"]["properties"]))
+    for field, kind in sorted(wanted.items()):
+        if found.get(field) != kind:
+            what = found.get(field, "missing")
+            yield f"the mapping was changed by hand: {field} is {what} in place of {kind}; re-index"
+    foreign = [name for name in found if name not in wanted and not name.startswith("numbers.")]
+    if foreign:
+        yield f"the mapping was changed by hand: it has fields that pixkin does not know: {listed(foreign, most=NAMED)}"
+
+
+def _leaves(properties: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for name, about in properties.items():
+        if "properties" in about:
+            yield from _leaves(about["properties"], f"{path}{name}.")
+        elif about.get("type") != "object":
+            yield f"{path}{name}", str(about.get("type"))
+
+
+def _document_problems(connection: Connection, index: Index) -> Iterator[str]:
+    for descriptor in index.schema.descriptors:
+        field = vector_field(descriptor.name)
+        body = {
+            "query": {"bool": {"must_not": [{"exists": {"field": field}}]}},
+            "size": PAGE,
+            "sort": [{"id": "asc"}],
+            "_source": False,
+        }
+        without = [str(hit["_id"]) for hit in search_hits(connection, index, body)]
+        if without:
+            yield f"no vector of {descriptor.name} for: {listed(without, most=NAMED)}; add the item again"
+        try:
+            damaged = [
+                ids[row]
+                for ids, vectors in scan(connection, index, descriptor, block=PAGE, after="")
+                for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+            ]
+        except StoreFormat as error:
+            yield error.message
+            continue
+        if damaged:
+            yield f"a vector of {descriptor.name} is not finite for: {listed(damaged, most=NAMED)}; add the item again"
+    yield from _fact_problems(connection, index)
+
+
+def _fact_problems(connection: Connection, index: Index) -> Iterator[str]:
+    after = ""
+    try:
+        while page := list_items(connection, index, [], size=PAGE, after=after):
+            after = page[-1].id
+    except PixkinError as error:
+        yield error.message
+    without_id = search_hits(
+        connection,
+        index,
+        {"query": {"bool": {"must_not": [{"exists": {"field": "id"}}]}}, "size": NAMED, "_source": False},
+    )
+    if without_id:
+        named = listed([str(hit["_id"]) for hit in without_id])
+        yield f"documents without an id were written by hand: {named}; delete them"
