@@ -15,7 +15,7 @@ from pixkin_scoring.items import AddResult, Item
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores import Store, open_store
 
-KINDS = ["embedded"]
+KINDS = ["embedded", "opensearch-3.8.0", "opensearch-2.19.1"]
 COLOURS = Descriptor("hsv.colours", 4, non_negative=True, default_measure="chi2")
 
 Opener = Callable[[], Store]
@@ -26,8 +26,13 @@ Adder = Callable[..., list[AddResult]]
 @pytest.fixture(params=KINDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Open the same place, empty at first, as often as it is called."""
+    kind, _, version = request.param.partition("-")
+    place = request.getfixturevalue("nodes")(version).url if kind == "opensearch" else str(tmp_path / "store")
     with ExitStack() as opened:
-        yield lambda: opened.enter_context(closing(open_store(str(tmp_path / "store"))))
+        first = opened.enter_context(closing(open_store(place)))
+        for left in first.list():
+            first.drop(left)
+        yield lambda: opened.enter_context(closing(open_store(place)))
 
 
 @pytest.fixture
