@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("scan", "serving", "indexing")
+BENCHMARKS = ("scan", "serving", "indexing", "opensearch")
 
 
 def main() -> int:

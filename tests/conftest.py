@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pixkin_server.opensearch_node.node import Node, start_node
+
+QUICK_START = ("-XX:TieredStopAtLevel=1",)  # one compiler in place of two: half the processor time until a node answers
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +53,31 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.jpg", quality=92)
     return folder
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Node]]:
+    """Real OpenSearch nodes by version, each started at its first use: 3.8.0, and 2.19.1 with the k-NN plugin.
+
+    Scripts must be stored ones: a cluster may refuse all others, and pixkin needs no others.
+    """
+    with ExitStack() as running:
+
+        @cache
+        def node(version: str) -> Node:
+            started = start_node(
+                version,
+                knn=version == "2.19.1",
+                data=tmp_path_factory.mktemp(f"opensearch-{version}"),
+                settings={"script.allowed_types": "stored"},
+                java_options=QUICK_START,
+            )
+            return running.enter_context(started)
+
+        yield node
+
+
+@pytest.fixture(scope="session", params=["3.8.0", "2.19.1"], ids=["opensearch-3.8.0", "opensearch-2.19.1"])
+def opensearch(request: pytest.FixtureRequest, nodes: Callable[[str], Node]) -> Node:
+    """Both nodes, one after the other."""
+    return nodes(request.param)

@@ -13,6 +13,7 @@ from pixkin_proto.errors import DimensionMismatch, PixkinError
 from pixkin_scoring.items import AddResult, Collection, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, NewItem, Query, Service
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
@@ -20,7 +21,11 @@ from pixkin_server.engine import Engine
 
 def both_are_services() -> list[Service]:
     """Engine and Client have the same operations."""
-    return [Engine("./pixkin.store"), Client("127.0.0.1:7475", timeout=5)]
+    return [
+        Engine("./pixkin.store"),
+        Engine("http://10.0.0.7:9200", insecure=True),
+        Client("127.0.0.1:7475", timeout=5),
+    ]
 
 
 def search(service: Service) -> float:
@@ -35,6 +40,8 @@ def search(service: Service) -> float:
     assert_type(result, SearchResult)
     assert_type(result.hits, tuple[Hit, ...])
     assert_type(result.timings_ms, dict[str, float])
+    assert_type(result.partial, str)
+    assert_type(service.search_batch([("photos", queries, plan)], timeout=1.5), list[SearchResult | PixkinError])
     return result.hits[0].score
 
 
@@ -50,6 +57,10 @@ def collections(service: Service) -> None:
     """Make, fill and look after collections."""
     assert_type(service.create("a", [ExtractorChoice("hsv-histogram", ("histogram",))]), Collection)
     assert_type(service.create("b", descriptors=[Descriptor("mine", 128)], thumbnails=False), Collection)
+    layout = IndexLayout(shards=2, replicas=1, slices=8, ann=True, m=32, ef_construction=200, ef_search=400, lean=True)
+    described = service.create("c", [ExtractorChoice("hsv-histogram")], layout=layout)
+    assert_type(described.approximate, frozenset[str] | None)
+    assert_type(described.layout["shards"], str)
     for result in service.add("a", [NewItem("x", Path("x.jpg"), labels=frozenset({"l"}), attributes={"n": 1.0})]):
         assert_type(result, AddResult)
         assert_type(result.error, PixkinError | None)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding.images import Box
 from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import PixkinError
 from pixkin_scoring.items import (
     AddResult,
     Attribute,
@@ -24,6 +25,7 @@ from pixkin_scoring.items import (
 )
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
+from pixkin_scoring.stores.layout import IndexLayout
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Query:
     id: str = ""
     vectors: Vectors | None = None
     weight: float = 1.0
+
+
+SearchCall = tuple[str, Sequence[Query], Plan]
+"""One of several searches: the collection, its examples, and what to do with them."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,11 @@ class Service(Protocol):
     ) -> SearchResult:
         """Rank the items of a collection for one query of one or more examples."""
 
+    def search_batch(
+        self, requests: Sequence[SearchCall], *, timeout: float | None = None
+    ) -> list[SearchResult | PixkinError]:
+        """Do several searches at once; each has a result or an error of its own, in their order."""
+
     def embed(
         self, image: bytes, *, extractor: str = "", crop: Box | None = None, timeout: float | None = None
     ) -> Embedding:
@@ -115,8 +126,12 @@ class Service(Protocol):
         *,
         descriptors: Sequence[Descriptor] = (),
         thumbnails: bool = True,
+        layout: IndexLayout | None = None,
     ) -> Collection:
-        """Make an empty collection that encodes with extractors, or holds vectors for descriptors."""
+        """Make an empty collection that encodes with extractors, or holds vectors for descriptors.
+
+        layout: of its index in a cluster; a store that is a directory refuses one.
+        """
 
     def describe(self, name: str) -> Collection:
         """Describe one collection."""

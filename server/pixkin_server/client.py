@@ -25,20 +25,22 @@ from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2, embedding_pb2_g
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
+from pixkin_scoring.stores.layout import IndexLayout
 
-from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
+from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
 from pixkin_server.files import read_picture
 from pixkin_server.messages.collections import (
     add_result_from_proto,
     collection_from_proto,
     file_state_from_proto,
     item_from_proto,
+    layout_to_proto,
     new_item_to_proto,
     update_to_proto,
 )
 from pixkin_server.messages.embedding import embedding_from_proto, extractor_from_proto
 from pixkin_server.messages.errors import error_from_proto
-from pixkin_server.messages.search import plan_to_proto, query_to_proto, result_from_proto
+from pixkin_server.messages.search import outcome_from_proto, request_to_proto, result_from_proto
 from pixkin_server.messages.types import box_to_proto, descriptor_to_proto, facts_to_proto
 from pixkin_server.sending import MAX_MESSAGE_BYTES, Refused, Sending
 from pixkin_server.statuses import error_of_call
@@ -78,22 +80,20 @@ class Client:
     ) -> SearchResult:
         """Rank the items of a collection for one query of one or more examples."""
         plan = plan or Plan()
-        reply = self._call(self._search.Search, partial(_search_request, collection, queries, plan), timeout)
+        reply = self._call(self._search.Search, partial(request_to_proto, collection, queries, plan), timeout)
         return result_from_proto(reply, size=plan.size)
 
     def search_batch(
-        self, requests: Sequence[tuple[str, Sequence[Query], Plan]], *, timeout: float | None = None
+        self, requests: Sequence[SearchCall], *, timeout: float | None = None
     ) -> list[SearchResult | PixkinError]:
         """Answer several (collection, queries, plan) in one call; a bad one gives its error in its place."""
 
         def make() -> search_pb2.SearchBatchRequest:
-            return search_pb2.SearchBatchRequest(requests=[_search_request(*request) for request in requests])
+            return search_pb2.SearchBatchRequest(requests=[request_to_proto(*request) for request in requests])
 
         reply = self._call(self._search.SearchBatch, make, timeout)
         return [
-            error_from_proto(outcome.error)
-            if outcome.WhichOneof("outcome") == "error"
-            else result_from_proto(outcome.reply, size=plan.size)
+            outcome_from_proto(outcome, size=plan.size)
             for outcome, (_, _, plan) in zip(reply.outcomes, requests, strict=True)
         ]
 
@@ -129,6 +129,7 @@ class Client:
         *,
         descriptors: Sequence[Descriptor] = (),
         thumbnails: bool = True,
+        layout: IndexLayout | None = None,
     ) -> Collection:
         """Make an empty collection that encodes with the server's extractors, or holds vectors for descriptors."""
 
@@ -138,6 +139,7 @@ class Client:
                 extractors=[pb.ExtractorChoice(name=each.name, descriptors=each.descriptors) for each in extractors],
                 descriptors=[descriptor_to_proto(descriptor) for descriptor in descriptors],
                 no_thumbnails=not thumbnails,
+                layout=layout_to_proto(layout),
             )
 
         return collection_from_proto(self._call(self._collections.Create, make))
@@ -239,16 +241,6 @@ class Client:
             raise error_of_call(error, self.address) from None
         except ValueError as error:  # protobuf's for what its fields cannot hold, grpc's for a closed channel
             raise InvalidArgument(f"this cannot be sent to {self.address}: {error}") from error
-
-
-def _search_request(collection: str, queries: Sequence[Query], plan: Plan) -> search_pb2.SearchRequest:
-    return search_pb2.SearchRequest(
-        collection=collection,
-        queries=[query_to_proto(query) for query in queries],
-        plan=plan_to_proto(plan),
-        size=plan.size,
-        offset=plan.offset,
-    )
 
 
 def _embed_request(image: bytes, extractor: str, crop: Box | None) -> embedding_pb2.EmbedRequest:

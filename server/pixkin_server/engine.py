@@ -4,7 +4,7 @@
         result = engine.search("holiday", [Query(image=Path("beach.jpg").read_bytes())])
 
 The server calls the same methods. Decoding runs in a small pool, ONNX Runtime in the encoding thread, numba in the one
-scoring thread.
+scoring thread; a store that ranks elsewhere is asked in the caller's thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -38,12 +38,13 @@ from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import SearchResult
-from pixkin_scoring.scan import warm
-from pixkin_scoring.search import QueryVector, Stopwatch, search
+from pixkin_scoring.search import QueryVector, SearchRequest, Stopwatch, search_batch
 from pixkin_scoring.stores import Store, open_store
+from pixkin_scoring.stores.layout import IndexLayout
 
-from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query
+from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
 from pixkin_server.changes import file_state
+from pixkin_server.faults import known_error
 from pixkin_server.indexing import by_full_name, encoded
 
 T = TypeVar("T")
@@ -55,11 +56,19 @@ MAX_DESCRIPTORS = 100  # of one collection: each is a table and a matrix
 log = logging.getLogger("pixkin.engine")
 
 
+@dataclass(frozen=True)
+class _Encoded:
+    """A search whose pictures are vectors, and the milliseconds that this took by stage."""
+
+    request: SearchRequest
+    timings_ms: dict[str, float]
+
+
 class Engine:
     """One store and the extractors of its collections. Methods may be called from several threads.
 
     limits: caps for pictures, those for requests unless they come from the user's own folders · timeout: seconds that a
-    call may take which names none.
+    call may take which names none · insecure: permits http to a cluster on another host.
     """
 
     def __init__(
@@ -70,8 +79,9 @@ class Engine:
         device: Device = "auto",
         limits: Limits = REQUEST_LIMITS,
         timeout: float = DEFAULT_TIMEOUT,
+        insecure: bool = False,
     ) -> None:
-        self.store = open_store(store) if isinstance(store, str) else store
+        self.store = open_store(store, insecure=insecure) if isinstance(store, str) else store
         self.directory = ExtractorDirectory(extractors)
         self._device, self._limits, self._timeout = device, limits, timeout
         self._encoders: dict[str, Encoder] = {}
@@ -104,17 +114,59 @@ class Engine:
         self, collection: str, queries: Sequence[Query], plan: Plan | None = None, *, timeout: float | None = None
     ) -> SearchResult:
         """Rank the items of a collection. The reply's timings begin with decoding and encoding."""
-        plan = plan or Plan()
+        deadline = self._deadline(timeout)
+        return self._found(self._encoded_search(collection, queries, plan or Plan(), deadline), deadline)
+
+    def search_batch(
+        self, requests: Sequence[SearchCall | PixkinError], *, timeout: float | None = None
+    ) -> list[SearchResult | PixkinError]:
+        """Do several searches, their candidates in one call of the store; each has a result or an error of its own.
+
+        An error among the requests keeps its place. Raises Deadline when the time is over for all.
+        """
+        deadline = self._deadline(timeout)
+        # One after the other: the decoded pictures of a whole batch could fill the memory.
+        encoded = [
+            each if isinstance(each, PixkinError) else self._encoded_or_refused(each, deadline) for each in requests
+        ]
+        ranked = iter(self._ranked([each for each in encoded if isinstance(each, _Encoded)], deadline))
+        return [next(ranked) if isinstance(each, _Encoded) else each for each in encoded]
+
+    def _encoded_or_refused(self, request: SearchCall, deadline: float) -> _Encoded | PixkinError:
+        try:
+            return self._encoded_search(*request, deadline)
+        except Exception as error:  # whatever one request provokes, it costs its own outcome alone
+            return known_error(error)
+
+    def _encoded_search(self, collection: str, queries: Sequence[Query], plan: Plan, deadline: float) -> _Encoded:
         if len(queries) > MAX_EXAMPLES:
             raise InvalidArgument(f"a search has at most {MAX_EXAMPLES} examples, this one has {len(queries):,}")
-        deadline = self._deadline(timeout)
         watch = Stopwatch(deadline)
-        described = self.store.describe(collection)
+        described = self.store.describe(collection, deadline=deadline)
         wanted = self._compared(plan, described)
         vectors = [self._query_vector(query, described, wanted, watch, deadline) for query in queries]
-        scored = self._scoring.submit(search, self.store, collection, vectors, plan, deadline=deadline)
-        result = _wait(scored, deadline, "scoring")
-        return replace(result, timings_ms={**watch.timings_ms, **result.timings_ms})
+        return _Encoded(SearchRequest(collection, vectors, plan), watch.timings_ms)
+
+    def _found(self, encoded: _Encoded, deadline: float) -> SearchResult:
+        [outcome] = self._ranked([encoded], deadline)
+        if isinstance(outcome, PixkinError):
+            raise outcome
+        return outcome
+
+    def _ranked(self, encoded: Sequence[_Encoded], deadline: float) -> list[SearchResult | PixkinError]:
+        """Results or errors of searches, in their order."""
+        requests = [each.request for each in encoded]
+        if self.store.scans_here:
+            scored = self._scoring.submit(search_batch, self.store, requests, deadline=deadline)
+            found = _wait(scored, deadline, "scoring")
+        else:
+            found = search_batch(self.store, requests, deadline=deadline)
+        return [
+            replace(result, timings_ms={**each.timings_ms, **result.timings_ms})
+            if isinstance(result, SearchResult)
+            else result
+            for each, result in zip(encoded, found, strict=True)
+        ]
 
     def _compared(self, plan: Plan, described: Collection) -> list[Descriptor]:
         """The descriptors that a plan compares; all when it names none, and then the plan is checked later."""
@@ -220,23 +272,24 @@ class Engine:
         check_device(self._device)
 
     def warm_up(self) -> None:
-        """Load the extractors and matrices of every collection and compile the kernels.
+        """Load the extractors of every collection; where the scan runs here, its matrices and kernels too.
 
         A collection that cannot be searched costs itself alone: the log names it, and asking it raises what is wrong.
         """
-        _wait(self._scoring.submit(warm, MEASURES), math.inf, "warm-up")
+        if self.store.scans_here:
+            _wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
         for name in self.store.list():
             try:
-                self._warm_up(name)
+                self._warm_up(self.store.describe(name))
             except PixkinError as error:
                 log.warning("collection %s cannot be searched as it is: %s [%s]", name, error.message, error.reason)
 
-    def _warm_up(self, name: str) -> None:
-        described = self.store.describe(name)
-        for descriptor in described.descriptors if described.items else ():
-            plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
-            vectors = [QueryVector(vectors={descriptor.name: np.ones(descriptor.dim, np.float32)})]
-            _wait(self._scoring.submit(search, self.store, name, vectors, plan), math.inf, "warm-up")
+    def _warm_up(self, described: Collection) -> None:
+        if self.store.scans_here and described.items:
+            for descriptor in described.descriptors:
+                plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
+                vectors = [QueryVector(vectors={descriptor.name: np.ones(descriptor.dim, np.float32)})]
+                self._found(_Encoded(SearchRequest(described.name, vectors, plan), {}), math.inf)
         encoders = self._collection_encoders(described)
         if encoders:  # the first picture loads what decoding needs
             self._encode(thumbnail(golden.pictures()[0]), None, encoders, Stopwatch(), math.inf)
@@ -250,8 +303,12 @@ class Engine:
         *,
         descriptors: Sequence[Descriptor] = (),
         thumbnails: bool = True,
+        layout: IndexLayout | None = None,
     ) -> Collection:
-        """Make an empty collection that encodes with extractors, or holds vectors for descriptors."""
+        """Make an empty collection that encodes with extractors, or holds vectors for descriptors.
+
+        layout: of its index in a cluster; a store that is a directory refuses one.
+        """
         check_name("collection", name)
         if bool(extractors) == bool(descriptors):
             raise InvalidArgument("a collection has either extractors or descriptors of vectors to import")
@@ -264,7 +321,7 @@ class Engine:
             raise InvalidArgument(f"a collection has at most {MAX_DESCRIPTORS} descriptors, not {len(names):,}")
         if len(set(names)) < len(names):
             raise InvalidArgument(f"a descriptor is named twice: {', '.join(sorted(names))}")
-        return self.store.create(name, declared, thumbnails=thumbnails)
+        return self.store.create(name, declared, thumbnails=thumbnails, layout=layout)
 
     def _declared(self, choice: ExtractorChoice) -> list[Descriptor]:
         extractor = self._load(self.directory.by_name(choice.name)).extractor
@@ -272,20 +329,22 @@ class Engine:
         wanted = [resolve_descriptor(name, list(known)) for name in choice.descriptors] or list(known)
         return [known[name].of_extractor(extractor.name, extractor.fingerprint) for name in wanted]
 
-    def describe(self, name: str) -> Collection:
+    def describe(self, name: str, *, timeout: float | None = None) -> Collection:
         """Describe one collection."""
-        return self.store.describe(name)
+        return self.store.describe(name, deadline=self._deadline(timeout))
 
-    def collections(self) -> list[Collection]:
+    def collections(self, *, timeout: float | None = None) -> list[Collection]:
         """Describe all collections, by name. One that cannot be read is left out, and the log names it."""
-        return [found for name in self.store.list() if (found := self._readable(name)) is not None]
+        deadline = self._deadline(timeout)
+        return [found for name in self.store.list() if (found := self._readable(name, deadline)) is not None]
 
-    def _readable(self, name: str) -> Collection | None:
+    def _readable(self, name: str, deadline: float) -> Collection | None:
         try:
-            return self.store.describe(name)
+            return self.store.describe(name, deadline=deadline)
         except UnknownCollection:  # dropped since it was listed
             return None
         except PixkinError as error:
+            self.store.check(deadline=deadline)  # a store that is gone must not look like an empty one
             log.warning("collection %s cannot be read: %s [%s]", name, error.message, error.reason)
             return None
 
@@ -305,12 +364,13 @@ class Engine:
 
         A None among the items says that none is waiting, so that what has come is committed; a refusal keeps its place.
         """
-        described = self.store.describe(name)
+        deadline = self._deadline(timeout)
+        described = self.store.describe(name, deadline=deadline)
         encoders = self._collection_encoders(described)
         ready = encoded(
             items, described, encoders, root=root, limits=self._limits, batcher=self._batcher, pool=self._decoding
         )  # fmt: skip
-        return self.store.add(name, ready, deadline=self._deadline(timeout))
+        return self.store.add(name, ready, deadline=deadline)
 
     def update(self, name: str, updates: Iterable[ItemUpdate], *, timeout: float | None = None) -> list[AddResult]:
         """Change labels, attributes, file facts, source or id; returns what changed and what was refused."""
@@ -347,6 +407,12 @@ class Engine:
         except PixkinError as error:
             return replace(found, problems=(*found.problems, error.message))
         return found
+
+
+def _compile_kernels() -> None:
+    from pixkin_scoring.scan import warm
+
+    warm(MEASURES)
 
 
 def _wait(future: Future[T], deadline: float, stage: str) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Callable
@@ -11,19 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from pixkin_proto.errors import InvalidArgument, MissingExtra
-from pixkin_proto.v1 import (
-    collections_pb2,
-    collections_pb2_grpc,
-    embedding_pb2,
-    embedding_pb2_grpc,
-    search_pb2,
-    search_pb2_grpc,
-)
+from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2_grpc, search_pb2_grpc
 
 from pixkin_server.calls import Calls
 from pixkin_server.engine import Engine
+from pixkin_server.health import SERVICES, Health, follow_store, warm_up
 from pixkin_server.interceptors import ErrorInterceptor
 from pixkin_server.services.collections import CollectionsService
 from pixkin_server.services.embedding import EmbeddingService
@@ -35,12 +28,6 @@ OPTIONS = (
     ("grpc.max_send_message_length", 64 * MIB),
     ("grpc.so_reuseport", 0),  # or two servers would share a port, and half of the calls would meet the other store
 )
-SERVICES = tuple(
-    file.DESCRIPTOR.services_by_name[name].full_name
-    for file, name in ((embedding_pb2, "Embedding"), (search_pb2, "Search"), (collections_pb2, "Collections"))
-)
-PROVIDER_KEY = "pixkin-providers"
-DRAIN_SECONDS = 0.1  # in which watchers are told that no new call will be taken
 log = logging.getLogger("pixkin.server")
 
 
@@ -55,45 +42,6 @@ class ServerSettings:
     writes: bool = True
     reflection: bool = False
     grace: float = 20.0
-
-
-class Health(health.aio.HealthServicer):
-    """grpc.health.v1; each answer's trailing metadata names the provider of every loaded extractor."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-        self._ending = asyncio.Event()
-
-    async def Check(
-        self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext
-    ) -> health_pb2.HealthCheckResponse:
-        """Answer for one service, or for all when it is empty."""
-        providers = sorted(set(self._engine.providers().values()))
-        context.set_trailing_metadata(((PROVIDER_KEY, ",".join(providers)),))
-        return await super().Check(request, context)
-
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext) -> None:
-        """Tell every change until the server ends: a watcher must not hold up the calls that finish."""
-        watching = asyncio.ensure_future(super().Watch(request, context))
-        ending = asyncio.ensure_future(self._ending.wait())
-        try:
-            await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ending.cancel()
-            watching.cancel()
-            await asyncio.gather(watching, ending, return_exceptions=True)
-
-    async def drain(self) -> None:
-        """Say NOT_SERVING for good, to watchers too, and let those go."""
-        await self.enter_graceful_shutdown()
-        await asyncio.sleep(DRAIN_SECONDS)
-        self._ending.set()
-
-    async def set_all(self, status: int) -> None:
-        """Set the status of every service and of the server."""
-        for name in ("", *SERVICES):
-            await self.set(name, status)
 
 
 class Server:
@@ -116,7 +64,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._settings.reflection:
             _add_reflection(self._server)
-        await self._health.set_all(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.say(False, "", *SERVICES)
         try:
             self.port = self._server.add_insecure_port(self._settings.address)
         except RuntimeError as error:
@@ -125,10 +73,13 @@ class Server:
             ) from error
         await self._server.start()
 
-    async def warm_up(self) -> None:
-        """Load extractors, matrices and kernels, then say SERVING."""
-        await asyncio.to_thread(self._engine.warm_up)
-        await self._health.set_all(health_pb2.HealthCheckResponse.SERVING)
+    async def follow_store(self, announce: Callable[[str], Any]) -> None:
+        """Load extractors, matrices and kernels, say SERVING, and from then on what the store says; never returns."""
+        await warm_up(self._engine, self._health, announce)
+        providers = ", ".join(sorted(set(self._engine.providers().values()))) or "no extractor loaded yet"
+        log.info("serving with %s", providers)
+        announce(f"serving ({providers})")
+        await follow_store(self._engine, self._health)
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls in flight finish within the grace period, and end."""
@@ -138,7 +89,7 @@ class Server:
 
 
 async def serve(engine: Engine, settings: ServerSettings, announce: Callable[[str], Any]) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` is told when the server listens, is ready, and drains."""
+    """Serve until SIGTERM or SIGINT. `announce` is told when the server listens, waits, is ready, and drains."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,21 +98,17 @@ async def serve(engine: Engine, settings: ServerSettings, announce: Callable[[st
     await server.start()
     host = settings.address.rpartition(":")[0]
     announce(f"listening on {host}:{server.port}")
-    warming = asyncio.ensure_future(server.warm_up())
+    following = asyncio.ensure_future(server.follow_store(announce))
     stopping = asyncio.ensure_future(stopped.wait())
     try:
-        await asyncio.wait((warming, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if warming.done():
-            warming.result()
-            providers = ", ".join(sorted(set(engine.providers().values()))) or "no extractor loaded yet"
-            log.info("serving with %s", providers)
-            announce(f"serving ({providers})")
-            await stopping
+        await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            following.result()  # raises why there is nothing to serve
         announce("stopping: calls in flight finish")
     finally:
+        following.cancel()  # what it has begun in a thread is awaited at the loop's end
         stopping.cancel()
-        with contextlib.suppress(Exception):  # its failure has been raised above, or it is overtaken by the end
-            await warming
+        await asyncio.gather(following, stopping, return_exceptions=True)
         await server.stop()
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pixkin_embedding.images import Box
 from pixkin_proto.descriptors import Descriptor, Norm
-from pixkin_proto.errors import Internal, InvalidArgument, InvalidImage
+from pixkin_proto.errors import Internal, InvalidArgument, InvalidImage, NotImplementedYet, PartialResult
 from pixkin_proto.v1 import collections_pb2 as pb
-from pixkin_proto.v1 import types_pb2
+from pixkin_proto.v1 import search_pb2, types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Embedding, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.messages.collections import (
     FILE_STATES,
@@ -27,6 +28,8 @@ from pixkin_server.messages.collections import (
     file_state_from_proto,
     item_from_proto,
     item_to_proto,
+    layout_from_proto,
+    layout_to_proto,
     new_item_from_proto,
     new_item_to_proto,
     update_from_proto,
@@ -39,10 +42,14 @@ from pixkin_server.messages.embedding import (
     extractor_to_proto,
 )
 from pixkin_server.messages.search import (
+    outcome_from_proto,
+    outcome_to_proto,
     plan_from_proto,
     plan_to_proto,
     query_from_proto,
     query_to_proto,
+    request_from_proto,
+    request_to_proto,
     result_from_proto,
     result_to_proto,
 )
@@ -53,6 +60,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 numbers = st.floats(allow_nan=False)
 whole = st.integers(-(2**31), 2**31 - 1)
+counts = st.integers(0, 2**31 - 1)
 vectors = st.lists(st.floats(width=32, allow_nan=False), max_size=6).map(lambda row: np.array(row, np.float32))
 named = st.dictionaries(words, vectors, max_size=3)
 labels = st.frozensets(texts, max_size=3)
@@ -122,6 +130,18 @@ def test_a_query_survives(query: Query) -> None:
     assert comparable(again) == comparable(query)
 
 
+@given(texts, st.lists(queries, max_size=3), plans)
+def test_a_search_survives(collection: str, examples: list[Query], plan: Plan) -> None:
+    name, again, planned = request_from_proto(wired(request_to_proto(collection, examples, plan)))
+    assert (name, planned) == (collection, plan)
+    assert list(map(comparable, again)) == list(map(comparable, examples))
+
+
+def test_explaining_hits_is_named_as_what_is_not_there_yet() -> None:
+    with pytest.raises(NotImplementedYet, match="explaining"):
+        request_from_proto(search_pb2.SearchRequest(explain=True))
+
+
 @given(items)
 def test_an_item_survives(item: Item) -> None:
     assert comparable(item_from_proto(wired(item_to_proto(item)))) == comparable(item)
@@ -132,11 +152,20 @@ def test_an_update_survives_with_what_it_leaves_alone(update: ItemUpdate) -> Non
     assert update_from_proto(wired(update_to_proto(update))) == update
 
 
-@given(hits, plans, st.dictionaries(texts, numbers, max_size=3), st.lists(texts, max_size=2).map(tuple))
-def test_a_result_survives(rows: Any, plan: Plan, timings: dict[str, float], skipped: tuple[str, ...]) -> None:
+@given(hits, plans, st.dictionaries(texts, numbers, max_size=3), st.lists(texts, max_size=2).map(tuple), texts)
+def test_a_result_survives(
+    rows: Any, plan: Plan, timings: dict[str, float], skipped: tuple[str, ...], partial: str
+) -> None:
     ranked = tuple(Hit(plan.offset + 1 + at, *row) for at, row in enumerate(rows))
-    result = SearchResult(ranked, plan, timings, skipped)
+    result = SearchResult(ranked, plan, timings, skipped, partial)
     assert result_from_proto(wired(result_to_proto(result)), size=plan.size) == result
+    assert outcome_from_proto(wired(outcome_to_proto(result)), size=plan.size) == result
+
+
+def test_an_outcome_that_is_an_error_survives() -> None:
+    again = outcome_from_proto(wired(outcome_to_proto(PartialResult("1 of 2 shards failed"))), size=10)
+    assert isinstance(again, PartialResult)
+    assert again.message == "1 of 2 shards failed"
 
 
 @given(st.builds(NewItem, id=texts, vectors=named.filter(bool), labels=labels, attributes=attributes, source=texts,
@@ -154,9 +183,30 @@ def test_an_item_with_a_picture_to_add_survives(name: str, image: bytes, of: fro
 
 @given(st.builds(Collection, texts, st.lists(descriptors, max_size=2).map(tuple), st.integers(0, 2**62),
                  st.integers(0, 2**62), st.lists(texts, max_size=2).map(tuple), st.booleans(),
-                 st.dictionaries(texts, st.integers(0, 2**62), max_size=2), texts))  # fmt: skip
+                 st.dictionaries(texts, st.integers(0, 2**62), max_size=2), texts,
+                 st.none() | st.frozensets(texts, max_size=2), st.dictionaries(texts, texts, max_size=2)))  # fmt: skip
 def test_a_collection_survives(collection: Collection) -> None:
     assert collection_from_proto(wired(collection_to_proto(collection))) == collection
+
+
+@given(st.builds(IndexLayout, counts, st.none() | counts, counts, st.booleans(), counts, counts, st.none() | counts,
+                 st.booleans()))  # fmt: skip
+def test_a_layout_survives_with_what_it_leaves_to_the_cluster(layout: IndexLayout) -> None:
+    message = layout_to_proto(layout)
+    assert message is not None
+    assert layout_from_proto(wired(message)) == layout
+
+
+def test_a_layout_of_which_little_is_said_has_the_other_defaults() -> None:
+    assert layout_from_proto(pb.IndexLayout()) == IndexLayout()
+    assert layout_from_proto(pb.IndexLayout(replicas=0)) == IndexLayout(replicas=0)
+    assert layout_to_proto(None) is None
+
+
+def test_a_server_that_knows_no_index_of_neighbours_looks_at_all_items() -> None:
+    assert collection_from_proto(pb.Collection(name="a")).approximate is None
+    indexed = pb.Collection(name="a", approximate_by_index=True)
+    assert collection_from_proto(indexed).approximate == frozenset()
 
 
 @given(st.builds(ExtractorInfo, texts, texts, st.lists(descriptors, max_size=2).map(tuple), texts, texts, texts, texts))

@@ -22,7 +22,7 @@ from pixkin_scoring.items import ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
-from pixkin_server.serving import PROVIDER_KEY, SERVICES
+from pixkin_server.health import PROVIDER_KEY, SERVICES
 
 pytestmark = pytest.mark.slow
 

@@ -30,6 +30,7 @@ class CreateRequest(_message.Message):
     EXTRACTORS_FIELD_NUMBER: _builtins.int
     DESCRIPTORS_FIELD_NUMBER: _builtins.int
     NO_THUMBNAILS_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name: [a-z0-9][a-z0-9_-]{0,63}."""
     no_thumbnails: _builtins.bool
@@ -42,6 +43,10 @@ class CreateRequest(_message.Message):
     def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Descriptor]:
         """Descriptors of a collection of imported vectors."""
 
+    @_builtins.property
+    def layout(self) -> Global___IndexLayout:
+        """How its index is laid out in a cluster; a server whose store is a directory refuses it."""
+
     def __init__(
         self,
         *,
@@ -49,14 +54,98 @@ class CreateRequest(_message.Message):
         extractors: _abc.Iterable[Global___ExtractorChoice] | None = ...,
         descriptors: _abc.Iterable[_types_pb2.Descriptor] | None = ...,
         no_thumbnails: _builtins.bool = ...,
+        layout: Global___IndexLayout | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_layout", b"_layout", "layout", b"layout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["descriptors", b"descriptors", "extractors", b"extractors", "name", b"name", "no_thumbnails", b"no_thumbnails"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_layout", b"_layout", "descriptors", b"descriptors", "extractors", b"extractors", "layout", b"layout", "name", b"name", "no_thumbnails", b"no_thumbnails"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__layout: _TypeAlias = _typing.Literal["layout"]  # noqa: Y015
+    _WhichOneofArgType__layout: _TypeAlias = _typing.Literal["_layout", b"_layout"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__layout) -> _WhichOneofReturnType__layout | None: ...
 
 Global___CreateRequest: _TypeAlias = CreateRequest  # noqa: Y015
+
+@_typing.final
+class IndexLayout(_message.Message):
+    """How the index of a collection is laid out in a cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARDS_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
+    ANN_FIELD_NUMBER: _builtins.int
+    M_FIELD_NUMBER: _builtins.int
+    EF_CONSTRUCTION_FIELD_NUMBER: _builtins.int
+    EF_SEARCH_FIELD_NUMBER: _builtins.int
+    LEAN_FIELD_NUMBER: _builtins.int
+    shards: _builtins.int
+    """Parts that nodes share; 1 when absent."""
+    replicas: _builtins.int
+    """Copies of each shard; when absent one where the cluster has a second node, else none."""
+    slices: _builtins.int
+    """Threads of a node that scan one shard; 4 when absent."""
+    ann: _builtins.bool
+    """True to keep a graph of neighbours (HNSW) for approximate candidates."""
+    m: _builtins.int
+    """Links of each vector in the graph; 16 when absent."""
+    ef_construction: _builtins.int
+    """Candidates while building the graph; 100 when absent."""
+    ef_search: _builtins.int
+    """Candidates while searching the graph; as many as the depth when absent."""
+    lean: _builtins.bool
+    """True to leave the vectors out of the stored source."""
+    def __init__(
+        self,
+        *,
+        shards: _builtins.int | None = ...,
+        replicas: _builtins.int | None = ...,
+        slices: _builtins.int | None = ...,
+        ann: _builtins.bool | None = ...,
+        m: _builtins.int | None = ...,
+        ef_construction: _builtins.int | None = ...,
+        ef_search: _builtins.int | None = ...,
+        lean: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ann", b"_ann", "_ef_construction", b"_ef_construction", "_ef_search", b"_ef_search", "_lean", b"_lean", "_m", b"_m", "_replicas", b"_replicas", "_shards", b"_shards", "_slices", b"_slices", "ann", b"ann", "ef_construction", b"ef_construction", "ef_search", b"ef_search", "lean", b"lean", "m", b"m", "replicas", b"replicas", "shards", b"shards", "slices", b"slices"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ann", b"_ann", "_ef_construction", b"_ef_construction", "_ef_search", b"_ef_search", "_lean", b"_lean", "_m", b"_m", "_replicas", b"_replicas", "_shards", b"_shards", "_slices", b"_slices", "ann", b"ann", "ef_construction", b"ef_construction", "ef_search", b"ef_search", "lean", b"lean", "m", b"m", "replicas", b"replicas", "shards", b"shards", "slices", b"slices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ann: _TypeAlias = _typing.Literal["ann"]  # noqa: Y015
+    _WhichOneofArgType__ann: _TypeAlias = _typing.Literal["_ann", b"_ann"]  # noqa: Y015
+    _WhichOneofReturnType__ef_construction: _TypeAlias = _typing.Literal["ef_construction"]  # noqa: Y015
+    _WhichOneofArgType__ef_construction: _TypeAlias = _typing.Literal["_ef_construction", b"_ef_construction"]  # noqa: Y015
+    _WhichOneofReturnType__ef_search: _TypeAlias = _typing.Literal["ef_search"]  # noqa: Y015
+    _WhichOneofArgType__ef_search: _TypeAlias = _typing.Literal["_ef_search", b"_ef_search"]  # noqa: Y015
+    _WhichOneofReturnType__lean: _TypeAlias = _typing.Literal["lean"]  # noqa: Y015
+    _WhichOneofArgType__lean: _TypeAlias = _typing.Literal["_lean", b"_lean"]  # noqa: Y015
+    _WhichOneofReturnType__m: _TypeAlias = _typing.Literal["m"]  # noqa: Y015
+    _WhichOneofArgType__m: _TypeAlias = _typing.Literal["_m", b"_m"]  # noqa: Y015
+    _WhichOneofReturnType__replicas: _TypeAlias = _typing.Literal["replicas"]  # noqa: Y015
+    _WhichOneofArgType__replicas: _TypeAlias = _typing.Literal["_replicas", b"_replicas"]  # noqa: Y015
+    _WhichOneofReturnType__shards: _TypeAlias = _typing.Literal["shards"]  # noqa: Y015
+    _WhichOneofArgType__shards: _TypeAlias = _typing.Literal["_shards", b"_shards"]  # noqa: Y015
+    _WhichOneofReturnType__slices: _TypeAlias = _typing.Literal["slices"]  # noqa: Y015
+    _WhichOneofArgType__slices: _TypeAlias = _typing.Literal["_slices", b"_slices"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ann) -> _WhichOneofReturnType__ann | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ef_construction) -> _WhichOneofReturnType__ef_construction | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ef_search) -> _WhichOneofReturnType__ef_search | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lean) -> _WhichOneofReturnType__lean | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__m) -> _WhichOneofReturnType__m | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replicas) -> _WhichOneofReturnType__replicas | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shards) -> _WhichOneofReturnType__shards | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__slices) -> _WhichOneofReturnType__slices | None: ...
+
+Global___IndexLayout: _TypeAlias = IndexLayout  # noqa: Y015
 
 @_typing.final
 class ExtractorChoice(_message.Message):
@@ -112,6 +201,26 @@ class Collection(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LayoutEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTORS_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
@@ -120,6 +229,9 @@ class Collection(_message.Message):
     THUMBNAILS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     STORE_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_BY_INDEX_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     items: _builtins.int
@@ -130,6 +242,10 @@ class Collection(_message.Message):
     """True when items have thumbnails."""
     store: _builtins.str
     """The store it lives in: embedded or opensearch."""
+    approximate_by_index: _builtins.bool
+    """True where the store takes approximate candidates from an index of neighbours, which the descriptors in
+    `approximate` have; false where it looks at all items and needs none.
+    """
     @_builtins.property
     def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Descriptor]:
         """Descriptors."""
@@ -142,6 +258,14 @@ class Collection(_message.Message):
     def bytes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Bytes by use: `disk`, `memory`."""
 
+    @_builtins.property
+    def approximate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Descriptors with an index of neighbours."""
+
+    @_builtins.property
+    def layout(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """How the store keeps the collection, for people."""
+
     def __init__(
         self,
         *,
@@ -153,10 +277,13 @@ class Collection(_message.Message):
         thumbnails: _builtins.bool = ...,
         bytes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         store: _builtins.str = ...,
+        approximate_by_index: _builtins.bool = ...,
+        approximate: _abc.Iterable[_builtins.str] | None = ...,
+        layout: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "items", b"items", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

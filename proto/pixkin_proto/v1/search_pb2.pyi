@@ -303,8 +303,11 @@ class SearchReply(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Rank of the first hit, counted from 0."""
+    partial: _builtins.str
+    """What did not answer, where Plan.allow_partial allowed that; empty otherwise."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the hits."""
@@ -344,10 +347,11 @@ class SearchReply(_message.Message):
         timings: _abc.Iterable[_embedding_pb2.Timing] | None = ...,
         skipped: _abc.Iterable[_builtins.str] | None = ...,
         offset: _builtins.int = ...,
+        partial: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "labels", b"labels", "offset", b"offset", "plan", b"plan", "scores", b"scores", "skipped", b"skipped", "timings", b"timings", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "labels", b"labels", "offset", b"offset", "partial", b"partial", "plan", b"plan", "scores", b"scores", "skipped", b"skipped", "timings", b"timings", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,6 +33,17 @@ class IndexLayout:
     ef_search: int | None = None
     lean: bool = False
 
+    def described(self) -> dict[str, str]:
+        """Return the layout in words, for people."""
+        hnsw = f"m={self.m}, ef_construction={self.ef_construction}, ef_search={self.ef_search or 'the depth'}"
+        return {
+            "shards": str(self.shards),
+            "replicas": "0-1" if self.replicas is None else str(self.replicas),
+            "slices": str(self.slices),
+            "approximate": hnsw if self.ann else "no",
+            "source": "lean" if self.lean else "whole",
+        }
+
 
 def check_layout(layout: IndexLayout) -> IndexLayout:
     """Return a layout whose numbers are possible; raise InvalidArgument otherwise."""

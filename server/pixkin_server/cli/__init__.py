@@ -18,9 +18,11 @@ COMMANDS = {
     "inspect": ("inspect", "inspect", "Print what an extractor file says of itself, and check it."),
     "serve": ("serve", "serve", "Serve embedding and search over gRPC."),
     "index": ("index", "index", "Make, fill and look after collections."),
+    "scripts": ("scripts", "scripts", "Painless scripts of an OpenSearch cluster."),
     "search": ("search", "search", "Find the pictures that look like a picture."),
     "evaluate": ("evaluate", "evaluate", "Measure how good the rankings of a collection are."),
     "demo": ("demo", "demo", "See it work on real photos, through a server."),
+    "opensearch": ("opensearch", "opensearch", "Run an OpenSearch for trying and testing."),
 }
 
 

@@ -38,10 +38,16 @@ class Terminal:
     metavar="FOLDER",
     help="Your own pictures, in place of those of the demo.",
 )
-@click.option("--store", metavar="S", help="Where to put the collection.  [default: below the user's data directory]")
+@click.option(
+    "--store",
+    metavar="S",
+    help="Where to put the collection: a directory, or the URL of an OpenSearch cluster.  [default: below the user's "
+    "data directory]",
+)
+@shared.insecure
 @shared.extractors
 @shared.device
-def demo(images: Path | None, store: str | None, extractors: Path | None, device: Any) -> None:
+def demo(images: Path | None, store: str | None, insecure: bool, extractors: Path | None, device: Any) -> None:
     """See it work: real photos, a collection, a server, ranked pictures over gRPC.
 
     Needs the extra `demo`, or --images. The collection is called demo, or demo-own with --images.
@@ -53,6 +59,7 @@ def demo(images: Path | None, store: str | None, extractors: Path | None, device
     folder = default_directory().parent / "demo"
     place = Place(
         store=store or str(folder / "store"),
+        insecure=insecure,
         disposable=store is None,
         collection="demo-own" if images else "demo",
         extractors=extractors,

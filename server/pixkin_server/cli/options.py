@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pixkin_scoring.plan import Plan
+    from pixkin_scoring.stores import Store
 
     from pixkin_server.api import Service
     from pixkin_server.engine import Engine
@@ -20,10 +21,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_STORE = "./pixkin.store"
 SECONDS = click.FloatRange(min=0, min_open=True)
 
-store = click.option(
-    "--store", default=DEFAULT_STORE, envvar="PIXKIN_STORE", show_default=True, show_envvar=True, metavar="S",
-    help="Where collections live: a directory.",
+insecure = click.option(
+    "--insecure", is_flag=True, envvar="PIXKIN_INSECURE", show_envvar=True,
+    help="Allow http, which everyone on the way can read, to a cluster on another host.",
 )  # fmt: skip
+_store = click.option(
+    "--store", default=DEFAULT_STORE, envvar="PIXKIN_STORE", show_default=True, show_envvar=True, metavar="S",
+    help="Where collections live: a directory, or the URL of an OpenSearch cluster.",
+)  # fmt: skip
+_no_server = click.option(
+    "--server", hidden=True, envvar="PIXKIN_SERVER", help="Refused: a server does not offer this."
+)
 server = click.option(
     "--server", envvar="PIXKIN_SERVER", show_envvar=True, metavar="HOST:PORT",
     help="Ask a running pixkin server in place of a store.",
@@ -63,7 +71,8 @@ _RANKING = (
                  help="Descriptor to compare; needed where the collection has several."),
     click.option("--measure", default="", metavar="M", help="Measure; the descriptor's default otherwise."),
     click.option("--candidates", default="auto", show_default=True, metavar="C",
-                 help="auto, exact:depth=N or approximate:depth=N."),
+                 help="auto, exact:depth=N or approximate:depth=N. approximate is for a collection in OpenSearch with "
+                      "--ann (auto chooses it there when the collection is large); a directory answers exactly."),
     click.option("--expand", default="", metavar="E", help="Query expansion; this version has none."),
     click.option("--rerank", multiple=True, metavar="R",
                  help="Re-ranking stage; repeatable, in order; this version has none."),
@@ -75,11 +84,20 @@ _RANKING = (
 )  # fmt: skip
 _PAGE = (
     click.option("--include-self", is_flag=True, help="Keep an item that is queried by id in its own hits."),
+    click.option(
+        "--allow-partial",
+        is_flag=True,
+        help="Take the hits of the shards that answer when others of a cluster do not; stderr says so.",
+    ),
     click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
     click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
 )
+store: Callable[[Any], Any] = all_of((_store, insecure))
+"""The options that name a store."""
 connection: Callable[[Any], Any] = all_of((store, server, extractors, device, timeout))
 """The options that say which service a command talks to."""
+store_only: Callable[[Any], Any] = all_of((store, _no_server))
+"""The options of a command that works on a store and refuses a server."""
 ranking_options: Callable[[Any], Any] = all_of(_RANKING)
 """The options that say how items are ranked; they are the same everywhere."""
 search_options: Callable[[Any], Any] = all_of((*_RANKING, *_PAGE))
@@ -97,7 +115,7 @@ def connected(options: dict[str, Any]) -> Iterator[Service]:
         return
     from pixkin_server.client import Client
 
-    for name in ("store", "extractors", "device"):
+    for name in ("store", "insecure", "extractors", "device"):
         options.pop(name)
     with Client(address, timeout=options.pop("timeout")) as client:
         yield client
@@ -109,10 +127,18 @@ def server_address(options: Mapping[str, Any]) -> str | None:
         return None
     if _is_flag("store"):
         raise click.UsageError("a command works on a --store or asks a --server, not both")
-    for name in ("extractors", "device"):
+    for name in ("extractors", "device", "insecure"):
         if _is_flag(name):
             raise click.UsageError(f"--{name} goes with a store; a server has its own")
     return str(options["server"])
+
+
+def refuse_server(options: dict[str, Any]) -> None:
+    """Take the server out of the options of a command that works on a store only; one that is named is refused."""
+    command = click.get_current_context().command_path.removeprefix("pixkin ")
+    if server_address(options) is not None:
+        raise click.UsageError(f"{command} works on a store only, not through a server; give --store")
+    options.pop("server")
 
 
 def _is_flag(name: str) -> bool:
@@ -127,13 +153,19 @@ def opened(options: dict[str, Any]) -> Iterator[Engine]:
     from pixkin_server.engine import Engine
     from pixkin_server.threads import sharing_cores
 
+    settings = {name: options.pop(name) for name in ("extractors", "device", "insecure") if name in options}
     where, seconds = options.pop("store"), options.pop("timeout")
-    directory, device_name = options.pop("extractors", None), options.pop("device", "auto")
-    with (
-        sharing_cores(),
-        Engine(where, extractors=directory, device=device_name, limits=FOLDER_LIMITS, timeout=seconds) as engine,
-    ):
+    with sharing_cores(), Engine(where, limits=FOLDER_LIMITS, timeout=seconds, **settings) as engine:
         yield engine
+
+
+@contextmanager
+def opened_store(name: str, *, insecure: bool) -> Iterator[Store]:
+    """Open a store in this process without the engine around it."""
+    from pixkin_scoring.stores import open_store
+
+    with closing(open_store(name, insecure=insecure)) as found:
+        yield found
 
 
 def plan_from_options(options: dict[str, Any]) -> Plan:
@@ -150,7 +182,7 @@ def plan_from_options(options: dict[str, Any]) -> Plan:
     )
 
 
-_PLAN_OPTIONS = ("candidates", "expand", "fuse", "normalise", "include_self", "size", "offset")
+_PLAN_OPTIONS = ("candidates", "expand", "fuse", "normalise", "include_self", "allow_partial", "size", "offset")
 
 
 def _with_measure(named: Sequence[Any], measure: str) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
-from pixkin_server.cli.output import milliseconds, print_json, print_table
+from pixkin_server.cli.output import complain, milliseconds, print_json, print_table
 from pixkin_server.cli.queries import parse_queries
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def search(collection: str, queries: tuple[str, ...], crop: str | None, as_json:
         result = service.search(collection, asked, plan)
     if as_json:
         print_json(result_to_json(collection, result))
+        complain_of_missing(result)
     else:
         print_result(result)
 
@@ -50,6 +51,13 @@ def print_result(result: SearchResult, *, all_to_stdout: bool = False) -> None:
     skipped = f" · skipped: {', '.join(result.skipped)}" if result.skipped else ""
     click.echo(f"{compared(result.plan)}{skipped}", err=not all_to_stdout)
     click.echo(milliseconds(result.timings_ms), err=not all_to_stdout)
+    complain_of_missing(result)
+
+
+def complain_of_missing(result: SearchResult) -> None:
+    """Say on stderr when a part of the collection did not answer."""
+    if result.partial:
+        complain(f"these hits are not of the whole collection: {result.partial}")
 
 
 def compared(plan: Plan) -> str:
@@ -59,7 +67,7 @@ def compared(plan: Plan) -> str:
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
-    """Return the object that `search --json` prints."""
+    """Return the object that `search --json` prints; it has `partial` only where something did not answer."""
     from dataclasses import asdict
 
     return {
@@ -70,4 +78,5 @@ def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
             for hit in result.hits
         ],
         "timings_ms": result.timings_ms,
+        **({"partial": result.partial} if result.partial else {}),
     }

@@ -108,6 +108,6 @@ def serve(address: str, read_only: bool, reflection: bool, grace: float, **where
     settings = ServerSettings(address, writes=not read_only, reflection=reflection, grace=grace)
     with (
         sharing_cores(),
-        Engine(where["store"], extractors=where["extractors"], device=where["device"]) as engine,
+        Engine(where.pop("store"), **where) as engine,
     ):
         asyncio.run(run(engine, settings, lambda line: click.echo(f"pixkin: {line}", err=True)))

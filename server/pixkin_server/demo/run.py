@@ -18,6 +18,7 @@ from pixkin_export.exporting import export_model
 from pixkin_proto.errors import InvalidArgument, UnknownCollection
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
+from pixkin_scoring.stores import open_store
 
 from pixkin_server.api import ExtractorChoice, Query
 from pixkin_server.client import Client
@@ -49,7 +50,8 @@ class Screen(Protocol):
 class Place:
     """Where a demo works: a store, a collection in it, and what computes its vectors.
 
-    disposable: the store is the demo's own, so that what else is found in the collection may be thrown away.
+    disposable: the store is the demo's own, so that what else is found in the collection may be thrown away · insecure:
+    the store may be a cluster on another host by http.
     """
 
     store: str
@@ -57,6 +59,17 @@ class Place:
     collection: str
     extractors: Path | None
     device: Device
+    insecure: bool = False
+
+    def engine(self) -> Engine:
+        """Open the store for pictures of the user's own."""
+        return Engine(
+            self.store,
+            extractors=self.extractors,
+            device=self.device,
+            limits=FOLDER_LIMITS,
+            insecure=self.insecure,
+        )
 
 
 def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) -> None:
@@ -64,11 +77,14 @@ def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) ->
 
     folder: where the demo's pictures are kept · images: the user's own folder in place of them.
     """
+    _check(place)
     _export(place, screen)
     indexed, queries = (images, []) if images else _known_pictures(folder, screen)
     _index(place, indexed, screen)
     with (
-        running_server(place.store, extractors=place.extractors, device=place.device) as address,
+        running_server(
+            place.store, extractors=place.extractors, device=place.device, insecure=place.insecure
+        ) as address,
         Client(address) as client,
     ):
         screen.say(f"started a server on {address}; all searches go through it, over gRPC")
@@ -77,6 +93,12 @@ def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) ->
         else:
             _known_answers(client, place.collection, queries, screen)
     screen.say(_onwards(place, queries[0] if queries else None))
+
+
+def _check(place: Place) -> None:
+    """Raise what is wrong with the store before anything else takes its time."""
+    with closing(open_store(place.store, insecure=place.insecure)) as store:
+        store.check()
 
 
 def _export(place: Place, screen: Screen) -> None:
@@ -94,7 +116,7 @@ def _known_pictures(folder: Path, screen: Screen) -> tuple[Path, list[Path]]:
 
 def _index(place: Place, folder: Path, screen: Screen) -> None:
     pictures = walk(folder, labels_from_folders=True)
-    with closing(Engine(place.store, extractors=place.extractors, device=place.device, limits=FOLDER_LIMITS)) as engine:
+    with place.engine() as engine:
         _make_collection(engine, place, str(folder.resolve()))
         with screen.progress("pictures", len(pictures)) as bar:
             report = sync_folder(engine, place.collection, folder, pictures, progress=bar)
@@ -111,7 +133,7 @@ def _make_collection(engine: Engine, place: Place, root: str) -> None:
         if not place.disposable:
             raise InvalidArgument(
                 f"{place.store} has another collection {place.collection} already, which the demo leaves alone; name "
-                "another --store"
+                f"another --store, or delete it with: pixkin index drop {place.collection} --store {place.store}"
             )
         engine.drop(place.collection)
     engine.create(place.collection, [ExtractorChoice(EXTRACTOR)])
@@ -157,16 +179,17 @@ def _own_pictures(client: Client, collection: str, screen: Screen) -> None:
 
 
 def _onwards(place: Place, query: Path | None) -> str:
-    store = f"--store {shlex.quote(place.store)}"
-    if place.extractors:
-        store += f" --extractors {shlex.quote(str(place.extractors))}"
+    store = f" --store {shlex.quote(place.store)}{' --insecure' if place.insecure else ''}"
+    extractors = f" --extractors {shlex.quote(str(place.extractors))}" if place.extractors else ""
+    # A store of the demo's own is for the demo's pictures; into one that was named the user's may go too.
+    own = "" if place.disposable else store
     asked = shlex.quote(str(query)) if query else "PICTURE"
     pixkin = "pixkin" if which("pixkin") else shlex.quote(sys.argv[0])
     return f"""
 Go on with a folder of your own:
-  {pixkin} index create photos --extractor {EXTRACTOR}
-  {pixkin} index add photos FOLDER
-  {pixkin} search photos PICTURE
+  {pixkin} index create photos --extractor {EXTRACTOR}{own}
+  {pixkin} index add photos FOLDER{own}
+  {pixkin} search photos PICTURE{own}
 or with this one, through a server too:
-  {pixkin} search {place.collection} {asked} {store}
-  {pixkin} serve {store}"""
+  {pixkin} search {place.collection} {asked}{store}{extractors}
+  {pixkin} serve{store}{extractors}"""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TypeVar
 
 from pixkin_proto.errors import Internal, InvalidArgument
 from pixkin_proto.v1 import collections_pb2
 from pixkin_scoring.items import AddResult, Collection, Item, ItemUpdate
+from pixkin_scoring.stores.layout import IndexLayout
 
 from pixkin_server.api import FileState, NewItem
 from pixkin_server.messages.errors import error_from_proto, error_to_proto
@@ -49,6 +51,9 @@ def collection_to_proto(collection: Collection) -> collections_pb2.Collection:
         thumbnails=collection.thumbnails,
         bytes=dict(collection.bytes),
         store=collection.store,
+        approximate_by_index=collection.approximate is not None,
+        approximate=sorted(collection.approximate or ()),
+        layout=dict(collection.layout),
     )
 
 
@@ -63,7 +68,19 @@ def collection_from_proto(message: collections_pb2.Collection) -> Collection:
         thumbnails=message.thumbnails,
         bytes=dict(message.bytes),
         store=message.store,
+        approximate=frozenset(message.approximate) if message.approximate_by_index else None,
+        layout=dict(message.layout),
     )
+
+
+def layout_to_proto(layout: IndexLayout | None) -> collections_pb2.IndexLayout | None:
+    """Return the layout of an index as a message; what is None stays absent."""
+    return None if layout is None else collections_pb2.IndexLayout(**asdict(layout))
+
+
+def layout_from_proto(message: collections_pb2.IndexLayout) -> IndexLayout:
+    """Return the layout of an index; absent parts take the layout's own defaults."""
+    return IndexLayout(**{field.name: value for field, value in message.ListFields()})
 
 
 def new_item_to_proto(item: NewItem, image: bytes) -> collections_pb2.NewItem:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pixkin_proto.errors import NotImplementedYet, PixkinError
 from pixkin_proto.v1 import search_pb2
 from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan
 from pixkin_scoring.results import Hit, SearchResult
 
-from pixkin_server.api import Query
+from pixkin_server.api import Query, SearchCall
+from pixkin_server.messages.errors import error_from_proto, error_to_proto
 from pixkin_server.messages.types import (
     box_from_proto,
     box_to_proto,
@@ -82,6 +86,26 @@ def plan_from_proto(message: search_pb2.Plan, *, size: int = DEFAULT_SIZE, offse
     )
 
 
+def request_to_proto(collection: str, queries: Sequence[Query], plan: Plan) -> search_pb2.SearchRequest:
+    """Return a search as a message."""
+    return search_pb2.SearchRequest(
+        collection=collection,
+        queries=[query_to_proto(query) for query in queries],
+        plan=plan_to_proto(plan),
+        size=plan.size,
+        offset=plan.offset,
+    )
+
+
+def request_from_proto(message: search_pb2.SearchRequest) -> SearchCall:
+    """Return a search. Raises InvalidArgument for broken vectors, and NotImplementedYet for `explain`."""
+    if message.explain:
+        raise NotImplementedYet("explaining hits")
+    size = message.size if message.HasField("size") else DEFAULT_SIZE
+    plan = plan_from_proto(message.plan, size=size, offset=message.offset)
+    return message.collection, [query_from_proto(query) for query in message.queries], plan
+
+
 def result_to_proto(result: SearchResult) -> search_pb2.SearchReply:
     """Return hits as parallel arrays."""
     return search_pb2.SearchReply(
@@ -93,6 +117,7 @@ def result_to_proto(result: SearchResult) -> search_pb2.SearchReply:
         timings=timings_to_proto(result.timings_ms),
         skipped=result.skipped,
         offset=result.plan.offset,
+        partial=result.partial,
     )
 
 
@@ -104,4 +129,19 @@ def result_from_proto(message: search_pb2.SearchReply, *, size: int) -> SearchRe
         for i, (item, score, value, labels) in enumerate(arrays)
     )
     plan = plan_from_proto(message.plan, size=size, offset=message.offset)
-    return SearchResult(hits, plan, {t.stage: t.ms for t in message.timings}, tuple(message.skipped))
+    timings_ms = {timing.stage: timing.ms for timing in message.timings}
+    return SearchResult(hits, plan, timings_ms, tuple(message.skipped), message.partial)
+
+
+def outcome_to_proto(outcome: SearchResult | PixkinError) -> search_pb2.SearchOutcome:
+    """Return what became of one search of a batch as a message."""
+    if isinstance(outcome, PixkinError):
+        return search_pb2.SearchOutcome(error=error_to_proto(outcome))
+    return search_pb2.SearchOutcome(reply=result_to_proto(outcome))
+
+
+def outcome_from_proto(message: search_pb2.SearchOutcome, *, size: int) -> SearchResult | PixkinError:
+    """Return what became of one search of `size` of a batch."""
+    if message.WhichOneof("outcome") == "error":
+        return error_from_proto(message.error)
+    return result_from_proto(message.reply, size=size)

@@ -12,13 +12,14 @@ from pixkin_proto.v1 import collections_pb2_grpc
 from pixkin_scoring.items import AddResult
 
 from pixkin_server.api import ExtractorChoice, NewItem
-from pixkin_server.calls import Calls, patience
+from pixkin_server.calls import Calls, patience, remaining
 from pixkin_server.engine import Engine
 from pixkin_server.messages.collections import (
     FILE_STATES,
     add_result_to_proto,
     collection_to_proto,
     item_to_proto,
+    layout_from_proto,
     new_item_from_proto,
     update_from_proto,
 )
@@ -43,17 +44,19 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             [ExtractorChoice(choice.name, tuple(choice.descriptors)) for choice in request.extractors],
             descriptors=[descriptor_from_proto(each) for each in request.descriptors],
             thumbnails=not request.no_thumbnails,
+            layout=layout_from_proto(request.layout) if request.HasField("layout") else None,
         )
         return collection_to_proto(made)
 
     async def Describe(self, request: pb.DescribeRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
         """Describe one collection."""
-        return collection_to_proto(await self._calls.run(context, self._engine.describe, request.name))
+        found = await self._calls.run(context, self._engine.describe, request.name, timeout=remaining(context))
+        return collection_to_proto(found)
 
     async def List(self, request: pb.ListRequest, context: grpc.aio.ServicerContext) -> pb.ListReply:
         """List all collections."""
         del request
-        found = await self._calls.run(context, self._engine.collections)
+        found = await self._calls.run(context, self._engine.collections, timeout=remaining(context))
         return pb.ListReply(collections=[collection_to_proto(each) for each in found])
 
     async def Drop(self, request: pb.DropRequest, context: grpc.aio.ServicerContext) -> pb.DropReply:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import grpc
-from pixkin_proto.errors import NotImplementedYet
-from pixkin_proto.v1 import search_pb2, search_pb2_grpc
-from pixkin_scoring.plan import DEFAULT_SIZE
+from collections.abc import Sequence
 
+import grpc
+from pixkin_proto.errors import PixkinError
+from pixkin_proto.v1 import search_pb2, search_pb2_grpc
+
+from pixkin_server.api import SearchCall
 from pixkin_server.calls import Calls, remaining
 from pixkin_server.engine import Engine
 from pixkin_server.faults import known_error
-from pixkin_server.messages.errors import error_to_proto
-from pixkin_server.messages.search import plan_from_proto, query_from_proto, result_to_proto
+from pixkin_server.messages.search import outcome_to_proto, request_from_proto, result_to_proto
+
+MAX_GROUP = 100
+"""Searches that a cluster gets in one request: with the longest vectors they are 70 MB, and it takes 100."""
 
 
 class SearchService(search_pb2_grpc.SearchServicer):
@@ -29,22 +33,36 @@ class SearchService(search_pb2_grpc.SearchServicer):
     async def SearchBatch(
         self, request: search_pb2.SearchBatchRequest, context: grpc.aio.ServicerContext
     ) -> search_pb2.SearchBatchReply:
-        """Answer several requests; a bad one costs its own outcome alone, and when the caller leaves, no more run."""
-        outcomes = [await self._outcome(each, context) for each in request.requests]
-        return search_pb2.SearchBatchReply(outcomes=outcomes)
+        """Answer several requests; a bad one costs its own outcome alone, and when the caller leaves, no more run.
+
+        Searches that take turns here are run one by one; a cluster gets many in one request.
+        """
+        size = 1 if self._engine.store.scans_here else MAX_GROUP
+        reply = search_pb2.SearchBatchReply()
+        for at in range(0, len(request.requests), size):
+            reply.outcomes.extend(await self._outcomes(request.requests[at : at + size], context))
+        return reply
 
     def _search(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchReply:
-        if request.explain:
-            raise NotImplementedYet("explaining hits")
-        size = request.size if request.HasField("size") else DEFAULT_SIZE
-        plan = plan_from_proto(request.plan, size=size, offset=request.offset)
-        queries = [query_from_proto(query) for query in request.queries]
-        return result_to_proto(self._engine.search(request.collection, queries, plan, timeout=timeout))
+        return result_to_proto(self._engine.search(*request_from_proto(request), timeout=timeout))
 
-    async def _outcome(
-        self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
-    ) -> search_pb2.SearchOutcome:
+    async def _outcomes(
+        self, requests: Sequence[search_pb2.SearchRequest], context: grpc.aio.ServicerContext
+    ) -> list[search_pb2.SearchOutcome]:
         try:
-            return search_pb2.SearchOutcome(reply=await self.Search(request, context))
-        except Exception as error:  # whatever one request provokes, it costs its own outcome alone
-            return search_pb2.SearchOutcome(error=error_to_proto(known_error(error)))
+            return await self._calls.run(context, self._search_batch, requests, remaining(context))
+        except Exception as error:  # such as Overloaded: what some requests meet, the others may not
+            return [outcome_to_proto(known_error(error))] * len(requests)
+
+    def _search_batch(
+        self, requests: Sequence[search_pb2.SearchRequest], timeout: float
+    ) -> list[search_pb2.SearchOutcome]:
+        outcomes = self._engine.search_batch([_call_or_refusal(each) for each in requests], timeout=timeout)
+        return [outcome_to_proto(outcome) for outcome in outcomes]
+
+
+def _call_or_refusal(request: search_pb2.SearchRequest) -> SearchCall | PixkinError:
+    try:
+        return request_from_proto(request)
+    except Exception as error:  # whatever one request provokes, it costs its own outcome alone
+        return known_error(error)

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from pixkin_server.cli import main
 from pixkin_server.demo.process import running_server
+from pixkin_server.opensearch_node.node import Node
 
 _numbers = itertools.count()
 
@@ -101,6 +102,25 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, extractors: Path) -> Ite
 def where(request: pytest.FixtureRequest, workplace: Workplace) -> tuple[object, ...]:
     """The options that name the store, or the server over it."""
     return workplace.on_store if request.param == "store" else workplace.on_server
+
+
+@pytest.fixture(scope="session")
+def cluster(nodes: Callable[[str], Node]) -> str:
+    """The URL of an OpenSearch with k-NN."""
+    return nodes("2.19.1").url
+
+
+@pytest.fixture
+def on_cluster(cluster: str, extractors: Path) -> tuple[object, ...]:
+    """The options that name the cluster as the store."""
+    return ("--store", cluster, "--extractors", extractors)
+
+
+@pytest.fixture(scope="session")
+def over_cluster(cluster: str, extractors: Path) -> Iterator[tuple[object, ...]]:
+    """The options that name a server over the cluster."""
+    with running_server(cluster, extractors=extractors, device="cpu") as address:
+        yield ("--server", address)
 
 
 @pytest.fixture

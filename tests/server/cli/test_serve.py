@@ -45,7 +45,10 @@ def test_the_default_is_loopback(pixkin: Cli) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("bogus = 1", "has bogus; it may have: device, extractors, grace, grpc, read-only, reflection, store"),
+        (
+            "bogus = 1",
+            "has bogus; it may have: device, extractors, grace, grpc, insecure, read-only, reflection, store",
+        ),
         ('address = "127.0.0.1:0"', "has address"),
         ("grpc = ", "is no TOML"),
         ('grpc = "nowhere"', "is not HOST:PORT"),

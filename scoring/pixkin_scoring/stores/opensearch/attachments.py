@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import math
+from dataclasses import dataclass
 from typing import Any
 
 from pixkin_proto.errors import StoreFormat
 
-from pixkin_scoring.stores.opensearch.answers import part
+from pixkin_scoring.stores.opensearch.answers import acknowledged, documents
 from pixkin_scoring.stores.opensearch.bulk import Action, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, item_error
@@ -35,65 +37,107 @@ def attachments_index(collection: str) -> str:
     return f"{collection}.attachments"
 
 
+@dataclass(frozen=True)
+class Head:
+    """What an attachment's key stands for. seen: sequence number and primary term of the document that says so."""
+
+    sha256: str
+    chunks: int
+    generation: int
+    seen: tuple[int, int]
+
+
 def put_chunks(connection: Connection, collection: str, key: str, data: bytes, *, deadline: float) -> str:
     """Store the bytes under their own hash, which they are not yet known by; returns it."""
     index = attachments_index(collection)
     with contextlib.suppress(IndexExists):
-        connection.ask("PUT", f"/{index}", body=BODY)
+        acknowledged(connection.ask("PUT", f"/{index}", body=BODY, deadline=deadline))
     digest = hashlib.sha256(data).hexdigest()
     for number, start in enumerate(range(0, len(data), CHUNK_BYTES)):
-        chunk = base64.b64encode(data[start : start + CHUNK_BYTES]).decode("ascii")
-        _put(connection, index, _chunk_id(key, digest, number), {"data": chunk}, deadline)
+        chunk = {"data": base64.b64encode(data[start : start + CHUNK_BYTES]).decode("ascii")}
+        [answer] = send(connection, index, [Action("index", _chunk_id(key, digest, number), chunk)], deadline=deadline)
+        if answer.error:
+            raise item_error(answer.status, answer.error)
     return digest
 
 
 def put_head(
-    connection: Connection, collection: str, key: str, *, digest: str, size: int, generation: int, deadline: float
+    connection: Connection,
+    collection: str,
+    key: str,
+    *,
+    before: Head | None,
+    digest: str,
+    size: int,
+    generation: int,
+    deadline: float,
 ) -> None:
-    """Let the key mean the chunks of a hash from now on."""
-    body = {"sha256": digest, "chunks": -(-size // CHUNK_BYTES), "generation": generation}
-    _put(connection, attachments_index(collection), key, body, deadline)
+    """Let the key mean the chunks of a hash from now on, and delete those that it meant before.
 
-
-def remove_chunks(connection: Connection, collection: str, key: str, digest: str, chunks: int, deadline: float) -> None:
-    """Delete the chunks that a key meant before."""
-    gone = [Action("delete", _chunk_id(key, digest, number)) for number in range(chunks)]
-    if gone:
-        send(connection, attachments_index(collection), gone, deadline=deadline)
-
-
-def get_head(connection: Connection, collection: str, key: str) -> tuple[str, int, int] | None:
-    """Return hash, number of chunks and generation of an attachment; None when there is none."""
-    found = _get(connection, collection, [key])
-    if not found or key not in found:
-        return None
-    head = found[key]
-    return head["sha256"], head["chunks"], head["generation"]
-
-
-def get_chunks(connection: Connection, collection: str, key: str, digest: str, chunks: int) -> bytes:
-    """Return the bytes of an attachment. Raises StoreFormat when a part is gone."""
-    data = b""
-    for number in range(chunks):
-        name = _chunk_id(key, digest, number)
-        data += base64.b64decode(_get(connection, collection, [name]).get(name, {}).get("data", ""))
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise StoreFormat(f"the attachment {key} of {collection} is damaged; make it again")
-    return data
-
-
-def _put(connection: Connection, index: str, name: str, body: dict[str, Any], deadline: float) -> None:
-    [answer] = send(connection, index, [Action("index", name, body)], deadline=deadline)
+    generation: of the collection, to which this adds. Every change names the state that it was made for: an attempt
+    that is repeated because its answer was lost changes nothing, and the generation is as it says.
+    """
+    gone = _old_chunks(connection, collection, key, before, digest, deadline)
+    body = {"sha256": digest, "chunks": -(-size // CHUNK_BYTES), "generation": generation + 1 + len(gone)}
+    head = Action("index", key, body, before.seen) if before else Action("create", key, body)
+    [answer, *_] = send(connection, attachments_index(collection), [head, *gone], deadline=deadline)
+    if answer.conflict:
+        stored = _get(connection, collection, [key], deadline).get(key)
+        if stored is not None and stored["_source"] == body:  # our own request, sent twice because its answer was lost
+            return
     if answer.error:
         raise item_error(answer.status, answer.error)
 
 
-def _get(connection: Connection, collection: str, names: list[str]) -> dict[str, dict[str, Any]]:
+def get_head(connection: Connection, collection: str, key: str, *, deadline: float = math.inf) -> Head | None:
+    """Return what the key of an attachment stands for; None when there is none."""
+    found = _get(connection, collection, [key], deadline)
+    if key not in found:
+        return None
+    source = found[key]["_source"]
+    return Head(source["sha256"], source["chunks"], source["generation"], _seen(found[key]))
+
+
+def get_chunks(connection: Connection, collection: str, key: str, head: Head) -> bytes:
+    """Return the bytes of an attachment. Raises StoreFormat when a part is gone."""
+    data = b""
+    for number in range(head.chunks):
+        name = _chunk_id(key, head.sha256, number)
+        data += base64.b64decode(_get(connection, collection, [name]).get(name, {}).get("_source", {}).get("data", ""))
+    if hashlib.sha256(data).hexdigest() != head.sha256:
+        raise StoreFormat(f"the attachment {key} of {collection} is damaged; make it again")
+    return data
+
+
+def _old_chunks(
+    connection: Connection, collection: str, key: str, before: Head | None, digest: str, deadline: float
+) -> list[Action]:
+    if before is None or before.sha256 == digest:
+        return []
+    names = [_chunk_id(key, before.sha256, number) for number in range(before.chunks)]
+    there = _get(connection, collection, names, deadline, source="false") if names else {}
+    return [Action("delete", name, seen=_seen(chunk)) for name, chunk in there.items()]
+
+
+def _get(
+    connection: Connection, collection: str, names: list[str], deadline: float = math.inf, *, source: str = "true"
+) -> dict[str, dict[str, Any]]:
     try:
-        reply = connection.ask("POST", f"/{attachments_index(collection)}/_mget", body={"ids": names})
+        reply = connection.ask(
+            "POST",
+            f"/{attachments_index(collection)}/_mget",
+            body={"ids": names},
+            params={"_source": source},
+            deadline=deadline,
+        )
+        found = documents(reply, len(names))
     except IndexMissing:
         return {}
-    return {document["_id"]: document["_source"] for document in part(reply, "docs", list) if document.get("found")}
+    return {document["_id"]: document for document in found if document["found"]}
+
+
+def _seen(document: dict[str, Any]) -> tuple[int, int]:
+    return document["_seq_no"], document["_primary_term"]
 
 
 def _chunk_id(key: str, digest: str, number: int) -> str:

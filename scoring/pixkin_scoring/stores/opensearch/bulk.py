@@ -18,7 +18,7 @@ from pixkin_scoring.stores.opensearch.documents import as_line
 MAX_BYTES = 8 << 20
 MAX_ACTIONS = 1000
 PATIENCE_SECONDS = 30.0
-"""How long a request waits for a cluster that takes none at the moment, where the caller's deadline is over already."""
+"""How long a step of a write that began in time waits for a cluster when the caller's deadline is over."""
 BUSY = frozenset({429, 503})
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
@@ -61,21 +61,27 @@ class Answer:
 def send(connection: Connection, index: str, actions: Sequence[Action], *, deadline: float) -> list[Answer]:
     """Send actions on different documents; returns the answer to each, in their order.
 
-    Actions that a busy cluster refuses are sent again until the deadline, and for some time after it where it is over.
-    Raises what `Connection.ask` raises.
+    Actions that a busy cluster refuses are sent again until the deadline. Raises what `Connection.ask` raises.
     """
-    end = max(deadline, time.monotonic() + PATIENCE_SECONDS)
+    end = patient(deadline)
     answers: list[Answer] = []
     for chunk in _chunks([action.lines() for action in actions]):
         answers += _send_chunk(connection, index, chunk, end)
     return answers
 
 
+def patient(deadline: float) -> float:
+    """Return until when a step of a write goes on: the deadline, or PATIENCE_SECONDS from now where that is over."""
+    return deadline if deadline > time.monotonic() else time.monotonic() + PATIENCE_SECONDS
+
+
 def _send_chunk(connection: Connection, index: str, lines: Sequence[bytes], end: float) -> list[Answer]:
     answers = _send_once(connection, index, lines, end)
     pause = FIRST_PAUSE
-    while (busy := [place for place, answer in enumerate(answers) if _is_busy(answer)]) and time.monotonic() < end:
-        time.sleep(min(pause * random.uniform(0.5, 1), max(0.0, end - time.monotonic())))  # noqa: S311 (no secret)
+    while busy := [place for place, answer in enumerate(answers) if _is_busy(answer)]:
+        if time.monotonic() + pause >= end:
+            break
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 (no secret)
         pause = min(2 * pause, LONGEST_PAUSE)
         again = _send_once(connection, index, [lines[place] for place in busy], end)
         for place, answer in zip(busy, again, strict=True):

@@ -10,9 +10,11 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import InvalidArgument, UnknownItem, listed
+from pixkin_proto.errors import InvalidArgument, StoreUnavailable, UnknownItem, listed
 
-from pixkin_scoring.stores.opensearch.bulk import Action, send
+from pixkin_scoring.stores.checks import check_item
+from pixkin_scoring.stores.opensearch.answers import acknowledged
+from pixkin_scoring.stores.opensearch.bulk import Action, Answer, patient, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import to_document, vector_values
 from pixkin_scoring.stores.opensearch.faults import item_error
@@ -20,6 +22,7 @@ from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import vector_properties
 from pixkin_scoring.stores.opensearch.reading import chunks, get_documents, get_items, item_ids
 from pixkin_scoring.stores.opensearch.versions import declare
+from pixkin_scoring.stores.opensearch.writing import GONE, MAX_TRIES, known_documents
 
 BATCH = 256
 Blocks = Iterable[tuple[list[str], NDArray[np.float32]]]
@@ -38,21 +41,25 @@ def put_descriptor(
         raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} already; choose another name")
     properties = vector_properties(descriptor, index.schema.layout)
     with tempfile.TemporaryFile() as file:
-        rows = _spooled(connection, index, descriptor, blocks, file)
+        rows = _spooled(connection, index, descriptor, blocks, file, deadline)
         left_out = [item for item in item_ids(connection, index) if item not in rows]
         if left_out:
             raise InvalidArgument(
                 f"{len(left_out)} items got no vector for {descriptor.name}: {listed(left_out, most=5)}; "
                 "give one for every item of the collection"
             )
-        connection.ask("PUT", f"/{index.name}/_mapping", body={"properties": properties})
+        acknowledged(
+            connection.ask(
+                "PUT", f"/{index.name}/_mapping", body={"properties": properties}, deadline=patient(deadline)
+            )
+        )
         for ids in chunks(list(rows), BATCH):
             _write(connection, index, descriptor, dict(_read(file, descriptor, ids, rows)), deadline)
-    declare(connection, index, descriptor)
+    declare(connection, index, descriptor, deadline=patient(deadline))
 
 
 def _spooled(
-    connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, file: IO[bytes]
+    connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, file: IO[bytes], deadline: float
 ) -> dict[str, int]:
     """Write checked vectors to a file; returns the row of every id."""
     from pixkin_scoring.measures import check_vector  # compiles with numba, which other calls need not wait for
@@ -62,7 +69,7 @@ def _spooled(
     for ids, vectors in blocks:
         if len(ids) != len(vectors):
             raise InvalidArgument(f"a block has {len(ids)} ids and {len(vectors)} vectors; give one vector for each id")
-        known = get_documents(connection, index, ids, includes=["id"])
+        known = get_documents(connection, index, ids, includes=["id"], deadline=patient(deadline))
         for item, vector in zip(ids, vectors, strict=True):
             if item not in known:
                 raise UnknownItem(index.collection, item)
@@ -87,18 +94,42 @@ def _write(
     vectors: dict[str, NDArray[np.float32]],
     deadline: float,
 ) -> None:
+    """Write vectors to the items that are there still."""
     layout = index.schema.layout
     if layout.lean:
-        schema = index.schema.with_descriptor(descriptor)
-        stored = get_items(connection, index, list(vectors), thumbnails=True, vectors=True)
+        _write_lean(connection, index, descriptor, vectors, deadline)
+        return
+    values = {item: vector_values(descriptor, vector, ann=layout.ann) for item, vector in vectors.items()}
+    actions = [Action("update", item, {"doc": value}) for item, value in values.items()]
+    _check(send(connection, index.name, actions, deadline=deadline))
+
+
+def _write_lean(
+    connection: Connection,
+    index: Index,
+    descriptor: Descriptor,
+    vectors: dict[str, NDArray[np.float32]],
+    deadline: float,
+) -> None:
+    """Write the whole documents: an update by the cluster would lose the vectors that are not in the source."""
+    schema = index.schema.with_descriptor(descriptor)
+    waiting = list(vectors)
+    for _ in range(MAX_TRIES):
+        known = known_documents(connection, index, waiting, deadline, includes=["id"], whole=True)
         actions = []
-        for item, found in stored.items():
+        for item, found in get_items(connection, index, list(known), thumbnails=True, vectors=True).items():
             whole = replace(found, vectors={**found.vectors, descriptor.name: vectors[item]})
-            ordered = [whole.vectors[each.name] for each in schema.descriptors]
-            actions.append(Action("index", item, to_document(whole, ordered, schema)))
-    else:
-        values = {item: vector_values(descriptor, vector, ann=layout.ann) for item, vector in vectors.items()}
-        actions = [Action("update", item, {"doc": value}) for item, value in values.items()]
-    for answer in send(connection, index.name, actions, deadline=deadline):
-        if answer.error:
+            checked = check_item(whole, schema.descriptors)
+            actions.append(Action("index", item, to_document(whole, checked, schema), known[item].seen))
+        answers = send(connection, index.name, actions, deadline=deadline) if actions else []
+        waiting = [action.id for action, answer in zip(actions, answers, strict=True) if answer.conflict]
+        _check(answer for answer in answers if not answer.conflict)
+        if not waiting:
+            return
+    raise StoreUnavailable(f"{listed(waiting)} of {index.collection} were changed by other writers; try again")
+
+
+def _check(answers: Iterable[Answer]) -> None:
+    for answer in answers:
+        if answer.error and answer.status != GONE:
             raise item_error(answer.status, answer.error)

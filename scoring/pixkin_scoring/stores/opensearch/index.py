@@ -10,8 +10,9 @@ from typing import Any
 from pixkin_proto.errors import StoreFormat, UnknownCollection, listed
 from pixkin_proto.names import NAME, check_name
 
+from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.faults import IndexMissing
+from pixkin_scoring.stores.opensearch.faults import IndexMissing, not_opensearch
 from pixkin_scoring.stores.opensearch.mapping import META, Schema, read_schema, version_of
 
 ABOUT = "*.aliases,*.mappings._meta,*.settings"
@@ -41,8 +42,9 @@ def find_index(connection: Connection, collection: str, *, deadline: float = mat
         found = connection.ask("GET", f"/{collection}", params={"filter_path": ABOUT}, deadline=deadline)
     except IndexMissing:
         raise _missing(connection, collection, deadline) from None
-    if not found:  # the filter leaves nothing of an index without aliases, settings and _meta
-        raise _missing(connection, collection, deadline)
+    _check_about(found)
+    if not found:  # an index has settings, always
+        raise not_opensearch()
     if len(found) > 1:
         raise StoreFormat(
             f"the alias {collection} names several indices ({listed(found)}), and a collection is one: "
@@ -54,20 +56,19 @@ def find_index(connection: Connection, collection: str, *, deadline: float = mat
     return _index(collection, name, about)
 
 
-def find_versions(connection: Connection, collection: str) -> list[Index]:
+def find_versions(connection: Connection, collection: str, *, deadline: float = math.inf) -> list[Index]:
     """Return every version of a collection that is there, behind the alias or not, the oldest first."""
-    found = _about_versions(connection, collection)
+    found = _about_versions(connection, collection, deadline)
     return sorted((_index(collection, *each) for each in found.items()), key=lambda index: index.version)
 
 
-def version_names(connection: Connection, collection: str) -> list[str]:
+def version_names(connection: Connection, collection: str, *, deadline: float = math.inf) -> list[str]:
     """Return the indices of every version of a collection, also of those that cannot be read."""
-    return sorted(_about_versions(connection, collection))
+    return sorted(_about_versions(connection, collection, deadline))
 
 
-def _about_versions(connection: Connection, collection: str) -> dict[str, Any]:
-    pattern = f"/{check_name('collection', collection)}-v*"
-    found = connection.ask("GET", pattern, params={"filter_path": ABOUT, "expand_wildcards": "open"})
+def _about_versions(connection: Connection, collection: str, deadline: float) -> dict[str, Any]:
+    found = _about_all(connection, f"{check_name('collection', collection)}-v*", ABOUT, deadline)
     return {
         name: about
         for name, about in found.items()
@@ -77,14 +78,30 @@ def _about_versions(connection: Connection, collection: str) -> dict[str, Any]:
 
 def list_collections(connection: Connection, *, deadline: float = math.inf) -> list[str]:
     """Return the names of all collections, sorted."""
-    params = {"filter_path": "*.aliases,*.mappings._meta.pixkin.schema", "expand_wildcards": "open"}
-    found = connection.ask("GET", "/*-v*", params=params, deadline=deadline)
+    names = "*.aliases,*.mappings._meta.pixkin.schema,*.settings.index.uuid"
+    found = _about_all(connection, "*-v*", names, deadline)
     return sorted(
         alias
         for index, about in found.items()
         for alias in about.get("aliases", {})
         if NAME.fullmatch(alias) and version_of(index, alias) is not None and "mappings" in about
     )
+
+
+def _about_all(connection: Connection, pattern: str, filter_path: str, deadline: float) -> dict[str, Any]:
+    """Return what there is to know of the open indices that fit a pattern, for a filter that leaves some of each."""
+    params = {"filter_path": filter_path, "expand_wildcards": "open"}
+    found = connection.ask("GET", f"/{pattern}", params=params, deadline=deadline)
+    _check_about(found)
+    # That nothing fits is said by {}, and so it is by many a gateway which has no answer; a count has more to say.
+    if not found and part(connection.ask("GET", f"/{pattern}/_count", deadline=deadline), "_shards.total", int):
+        raise not_opensearch()
+    return found
+
+
+def _check_about(found: Mapping[str, Any]) -> None:
+    if not all(isinstance(about, Mapping) for about in found.values()):
+        raise not_opensearch()
 
 
 def _index(collection: str, name: str, about: Mapping[str, Any]) -> Index:
@@ -99,7 +116,7 @@ def _index(collection: str, name: str, about: Mapping[str, Any]) -> Index:
 
 
 def _missing(connection: Connection, collection: str, deadline: float) -> Exception:
-    versions = version_names(connection, collection)
+    versions = version_names(connection, collection, deadline=deadline)
     if versions:
         return StoreFormat(
             f"the alias {collection} is gone, and its indices are there ({listed(versions)}); put the alias back with: "

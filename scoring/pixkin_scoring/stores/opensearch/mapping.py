@@ -134,8 +134,8 @@ def read_schema(collection: str, index: str, found: Mapping[str, Any]) -> Schema
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreFormat(
-            f"the _meta of {index} was changed by hand ({error}), so that {collection} cannot be read; put it back from a "
-            "snapshot, or make the collection again"
+            f"the _meta of {index} was changed by hand ({error}), so that {collection} cannot be read; put it back "
+            "from a snapshot, or make the collection again"
         ) from None
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import InvalidId, StoreFormat, UnknownCollection
+from pixkin_proto.errors import InvalidId, UnknownCollection
 from pixkin_proto.names import check_id, resolve_descriptor
 
 from pixkin_scoring.items import Item
-from pixkin_scoring.stores.opensearch.answers import part
-from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.answers import documents, part
+from pixkin_scoring.stores.opensearch.connection import RETRY_SECONDS, Connection
 from pixkin_scoring.stores.opensearch.documents import to_item, to_vector
 from pixkin_scoring.stores.opensearch.faults import IndexMissing, check_search
 from pixkin_scoring.stores.opensearch.index import Index
@@ -25,6 +25,8 @@ from pixkin_scoring.stores.opensearch.mapping import MAX_RESULT_WINDOW, vector_f
 CHUNK = 1000
 BLOCK_BYTES = 8 << 20  # of vectors in one answer
 WITHOUT_VECTORS = ["vectors", "ann"]
+HAS_ID = {"exists": {"field": "id"}}
+"""What every item satisfies, and a document that was written by hand perhaps not."""
 Clauses = list[dict[str, Any]]
 
 
@@ -44,16 +46,22 @@ def get_documents(
     includes: Sequence[str] = (),
     excludes: Sequence[str] = (),
     deadline: float = math.inf,
+    retry_seconds: float = RETRY_SECONDS,
 ) -> dict[str, Known]:
     """Return the documents that are there by id, as they are now, with these parts of their source."""
     found: dict[str, Known] = {}
     params = {"_source_includes": ",".join(includes), "_source_excludes": ",".join(excludes)}
     params = {name: value for name, value in params.items() if value}
     for chunk in chunks(possible(ids), CHUNK):
-        reply = connection.ask("POST", f"/{index.name}/_mget", body={"ids": chunk}, params=params, deadline=deadline)
-        for document in part(reply, "docs", list, length=len(chunk)):
-            if "error" in document:
-                raise StoreFormat(f"document {document['_id']!r} cannot be read: {document['error'].get('reason', '')}")
+        reply = connection.ask(
+            "POST",
+            f"/{index.name}/_mget",
+            body={"ids": chunk},
+            params=params,
+            deadline=deadline,
+            retry_seconds=retry_seconds,
+        )
+        for document in documents(reply, len(chunk)):
             if document["found"]:
                 seen = (document["_seq_no"], document["_primary_term"])
                 found[document["_id"]] = Known(document.get("_source", {}), seen)
@@ -94,7 +102,7 @@ def labels(
         return {item: frozenset(found.source.get("labels", ())) for item, found in known.items()}
     return {
         hit["sort"][0]: frozenset(hit.get("fields", {}).get("labels", ()))
-        for hit in _all_hits(connection, index, [], ["labels"], 10_000)
+        for hit in _all_hits(connection, index, [], ["labels"], 10_000, deadline=deadline)
     }
 
 
@@ -183,12 +191,19 @@ def _with_vectors(connection: Connection, index: Index, items: dict[str, Item]) 
 
 
 def _all_hits(
-    connection: Connection, index: Index, clauses: Clauses, fields: list[str], size: int, *, after: str = ""
+    connection: Connection,
+    index: Index,
+    clauses: Clauses,
+    fields: list[str],
+    size: int,
+    *,
+    after: str = "",
+    deadline: float = math.inf,
 ) -> Iterator[dict[str, Any]]:
     last = check_id(after) if after else ""
     while True:
         body = {**_page(clauses, size, last), "_source": False, "docvalue_fields": fields}
-        hits = search_hits(connection, index, body)
+        hits = search_hits(connection, index, body, deadline=deadline)
         yield from hits
         if len(hits) < size:
             return
@@ -197,7 +212,7 @@ def _all_hits(
 
 def _page(clauses: Clauses, size: int, after: str) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "query": {"bool": {"filter": clauses}} if clauses else {"match_all": {}},
+        "query": {"bool": {"filter": [HAS_ID, *clauses]}},
         "size": size,
         "sort": [{"id": "asc"}],
         "track_total_hits": False,

@@ -23,7 +23,7 @@ from pixkin_scoring.query import CandidateSearch
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import as_line
-from pixkin_scoring.stores.opensearch.faults import IndexMissing, check_search
+from pixkin_scoring.stores.opensearch.faults import IndexMissing, check_search, not_opensearch
 from pixkin_scoring.stores.opensearch.filters import clauses_of
 from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import MAX_RESULT_WINDOW, ann_field, vector_field
@@ -49,7 +49,7 @@ def _find_one(connection: Connection, wanted: Wanted, *, deadline: float) -> Can
         body = _body(index, search, size, after=found[-1]["sort"] if found else None, deadline=deadline)
         reply = connection.ask("POST", f"/{index.collection}/_search", body=body, deadline=deadline)
         missing = check_search(reply, allow_partial=search.allow_partial)
-        hits = reply["hits"]["hits"]
+        hits = reply["hits"]["hits"]  # there, as check_search found
         found += hits
         if len(hits) < size or len(found) >= search.depth:
             return _candidates(found, missing)
@@ -68,13 +68,20 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
             continue
         lines += [as_line({"index": index.collection}), body]
         places.append(place)
-    reply = connection.ask("POST", "/_msearch", lines=lines, deadline=deadline) if lines else {"responses": []}
-    for place, each in zip(places, part(reply, "responses", list, length=len(places)), strict=True):
+    try:
+        reply = connection.ask("POST", "/_msearch", lines=lines, deadline=deadline) if lines else {"responses": []}
+        replies = part(reply, "responses", list, length=len(places))
+    except PixkinError as error:
+        outcomes.update(dict.fromkeys(places, error))
+        replies, places = [], []
+    for place, each in zip(places, replies, strict=True):
         outcomes[place] = _outcome(wanted[place], partial(_read, each, wanted[place][1]))
     return [outcomes[place] for place in range(len(wanted))]
 
 
-def _read(reply: Mapping[str, Any], search: CandidateSearch) -> Candidates:
+def _read(reply: object, search: CandidateSearch) -> Candidates:
+    if not isinstance(reply, Mapping):
+        raise not_opensearch()
     missing = check_search(reply, allow_partial=search.allow_partial)
     return _candidates(reply["hits"]["hits"], missing)
 
@@ -89,8 +96,8 @@ def _outcome(wanted: Wanted, step: Callable[[], Candidates]) -> Candidates | Pix
 
 
 def _candidates(hits: Sequence[Mapping[str, Any]], missing: str) -> Candidates:
-    # A document whose vector was damaged by hand has the worst value there is, and is no candidate.
-    sound = [hit for hit in hits if abs(hit["sort"][0]) < WORST]
+    # A document whose vector or id was damaged by hand has the worst value there is or no id, and is no candidate.
+    sound = [hit for hit in hits if abs(hit["sort"][0]) < WORST and hit["sort"][1] is not None]
     labels = {hit["sort"][1]: frozenset(hit.get("fields", {}).get("labels", ())) for hit in sound}
     values = np.array([hit["sort"][0] for hit in sound], dtype=np.float64)
     return Candidates([hit["sort"][1] for hit in sound], values, labels, missing)

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pixkin_proto.errors import StoreUnavailable
+
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import check_search
 from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.reading import HAS_ID
 
 MAX_ROOTS = 1000
 
@@ -24,8 +27,12 @@ def measured(connection: Connection, index: Index, *, deadline: float = math.inf
     params = {"level": "shards", "ignore_unavailable": "true", "expand_wildcards": "open,hidden"}
     reply = connection.ask("GET", f"/{names}/_stats/store", params=params, deadline=deadline)
     indices = part(reply, "indices", dict)
-    numbers = [shard["seq_no"]["max_seq_no"] + 1 for shard in _primaries(indices)]
-    size = sum(about["total"]["store"]["size_in_bytes"] for about in indices.values())
+    # Of a shard that is not open the answer says nothing, and the sum would be too small.
+    opened = len(list(_primaries({index.name: indices.get(index.name, {})})))
+    if opened < int(index.settings["number_of_shards"]):
+        raise StoreUnavailable(f"only {opened} of {index.settings['number_of_shards']} shards of {index.name} are open")
+    numbers = [part(shard, "seq_no.max_seq_no", int) + 1 for shard in _primaries(indices)]
+    size = sum(part(about, "total.store.size_in_bytes", int) for about in indices.values())
     return index.schema.base + sum(numbers), size
 
 
@@ -33,6 +40,7 @@ def counted(connection: Connection, index: Index, *, deadline: float = math.inf)
     """Return the number of items and the folders that they came from."""
     body = {
         "size": 0,
+        "query": HAS_ID,
         "track_total_hits": True,
         "aggs": {"roots": {"terms": {"field": "root", "size": MAX_ROOTS, "order": {"_key": "asc"}}}},
     }
@@ -44,5 +52,5 @@ def counted(connection: Connection, index: Index, *, deadline: float = math.inf)
 
 def _primaries(indices: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for about in indices.values():
-        for copies in about["shards"].values():
-            yield from (copy for copy in copies if copy["routing"]["primary"])
+        for copies in about.get("shards", {}).values():
+            yield from (copy for copy in copies if part(copy, "routing.primary", bool))

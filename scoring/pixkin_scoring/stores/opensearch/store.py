@@ -21,6 +21,8 @@ from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_scoring.stores.opensearch import attachments, reading, searching, versions, writing
+from pixkin_scoring.stores.opensearch.answers import refresh
+from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.descriptors import put_descriptor
@@ -105,16 +107,16 @@ class OpenSearchStore:
 
         The first batch can be searched at once, later ones within a second, and all when the iterator ends.
         """
-        return self._add(self._writable(name), items, deadline)
+        return self._add(self._writable(name, deadline), items, deadline)
 
     def update(self, name: str, updates: Iterable[ItemUpdate], *, deadline: float) -> builtins.list[AddResult]:
         """Change labels, attributes, file facts, source or id of items."""
-        with self._writing(name) as index:
+        with self._writing(name, deadline) as index:
             return writing.update_items(self.connection, index, updates, deadline=deadline)
 
     def remove(self, name: str, ids: Iterable[str], *, deadline: float) -> builtins.list[str]:
         """Remove items; returns the ids that were there."""
-        with self._writing(name) as index:
+        with self._writing(name, deadline) as index:
             return writing.remove_items(self.connection, index, ids, deadline=deadline)
 
     def get(self, name: str, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False) -> dict[str, Item]:
@@ -190,7 +192,7 @@ class OpenSearchStore:
             if isinstance(outcome, PixkinError):
                 self._forget(searches[place].collection)
                 if isinstance(outcome, UnknownCollection):  # says which there are
-                    outcomes[place] = self._why_unknown(searches[place].collection, outcome)
+                    outcomes[place] = self._why_unknown(searches[place].collection, outcome, deadline)
         return [outcomes[place] for place in range(len(searches))]
 
     def add_descriptor(
@@ -203,21 +205,26 @@ class OpenSearchStore:
     ) -> None:
         """Add a descriptor to all items from blocks of (ids, vectors); nothing is declared before all are written."""
         check_descriptor(descriptor)
-        with self._writing(name) as index:
+        with self._writing(name, deadline) as index:
             put_descriptor(self.connection, index, descriptor, blocks, deadline=deadline)
 
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""
-        index = self._writable(name)
-        before = attachments.get_head(self.connection, name, key)
-        digest = attachments.put_chunks(self.connection, name, key, data, deadline=deadline)
-        if before is not None and before[0] != digest:
-            attachments.remove_chunks(self.connection, name, key, before[0], before[1], deadline)
-        generation, _ = measured(self.connection, index)
-        attachments.put_head(
-            self.connection, name, key, digest=digest, size=len(data), generation=generation + 1, deadline=deadline
-        )
-        self._forget(name)
+        with self._writing(name, deadline) as index:
+            end = patient(deadline)
+            before = attachments.get_head(self.connection, name, key, deadline=end)
+            digest = attachments.put_chunks(self.connection, name, key, data, deadline=end)
+            generation, _ = measured(self.connection, index, deadline=end)
+            attachments.put_head(
+                self.connection,
+                name,
+                key,
+                before=before,
+                digest=digest,
+                size=len(data),
+                generation=generation,
+                deadline=end,
+            )
 
     def get_attachment(self, name: str, key: str) -> tuple[bytes, int] | None:
         """Return an attachment and the generation it was put at; None when there is none."""
@@ -225,8 +232,7 @@ class OpenSearchStore:
         head = attachments.get_head(self.connection, name, key)
         if head is None:
             return None
-        digest, chunks, generation = head
-        return attachments.get_chunks(self.connection, name, key, digest, chunks), generation
+        return attachments.get_chunks(self.connection, name, key, head), head.generation
 
     def generation(self, name: str) -> int:
         """Return a number that every write raises, also one that was made by hand."""
@@ -249,14 +255,16 @@ class OpenSearchStore:
         """Build the next version of a collection with another layout, then move the alias there; see `versions`."""
         self._check_layout(change(self._index(name).schema.layout))
         register_scripts(self.connection)
-        versions.reindex(self.connection, name, change, told=told)
+        with self._known_as(name):
+            versions.reindex(self.connection, name, change, told=told)
         self._forget(name)
         return self.describe(name)
 
     def rollback(self, name: str) -> Collection:
         """Go back to the version before; see `versions.rollback`."""
         check_name("collection", name)
-        versions.rollback(self.connection, name)
+        with self._known_as(name):
+            versions.rollback(self.connection, name)
         self._forget(name)
         return self.describe(name)
 
@@ -271,57 +279,69 @@ class OpenSearchStore:
 
     def _add(self, index: Index, items: Iterable[Item | AddResult | None], deadline: float) -> Iterator[AddResult]:
         refreshed = -math.inf
-        try:
-            for batch in batches(items):
-                results = writing.add_batch(self.connection, index, batch, deadline=deadline)
-                if time.monotonic() - refreshed > FRESH_SECONDS:
-                    self._refresh(index)
-                    refreshed = time.monotonic()
-                self._forget(index.collection)
-                yield from results
-        except GeneratorExit:
-            with contextlib.suppress(PixkinError):  # what was acknowledged is durable; it is seen a second later
-                self._refresh(index)
-            raise
-        self._refresh(index)
+        end = patient(deadline)
+        with self._known_as(index.collection):
+            try:
+                for number, batch in enumerate(batches(items)):
+                    # What began in time goes on after the deadline, which may fall into any of the later batches.
+                    end = patient(deadline) if number == 0 else max(deadline, time.monotonic() + PATIENCE_SECONDS)
+                    results = writing.add_batch(self.connection, index, batch, deadline=end)
+                    if time.monotonic() - refreshed > FRESH_SECONDS:
+                        self._refresh(index, end)
+                        refreshed = time.monotonic()
+                    self._forget(index.collection)
+                    yield from results
+            except GeneratorExit:
+                with contextlib.suppress(PixkinError, IndexMissing):  # what was acknowledged is durable
+                    self._refresh(index, end)
+                raise
+            self._refresh(index, patient(deadline))
 
     @contextlib.contextmanager
-    def _writing(self, name: str) -> Iterator[Index]:
-        index = self._writable(name)
+    def _writing(self, name: str, deadline: float) -> Iterator[Index]:
+        index = self._writable(name, deadline)
+        with self._known_as(name):
+            try:
+                yield index
+            finally:
+                self._forget(name)
+            self._refresh(index, patient(deadline))
+
+    @contextlib.contextmanager
+    def _known_as(self, name: str, deadline: float = math.inf) -> Iterator[None]:
+        """Turn the lack of an index into an error that names the collection, and forget what was known of it."""
         try:
-            yield index
-        finally:
+            yield
+        except (IndexMissing, UnknownCollection):
             self._forget(name)
-        self._refresh(index)
+            raise self._why_unknown(name, UnknownCollection(name, [], self.name), deadline) from None
 
     @contextlib.contextmanager
     def _reading(self, name: str, deadline: float = math.inf) -> Iterator[Index]:
         """The index, as it was at most FRESH_SECONDS ago; should it have been replaced since, that is forgotten."""
         index = self._index(name, deadline)
-        try:
+        with self._known_as(name, deadline):
             yield index
-        except (IndexMissing, UnknownCollection):
-            self._forget(name)
-            raise self._why_unknown(name, UnknownCollection(name, [], self.name)) from None
 
     def _index(self, name: str, deadline: float = math.inf) -> Index:
         since, known = self._known.get(name, (-math.inf, None))
         if known is None or time.monotonic() - since > FRESH_SECONDS:
-            self._probed()
+            self._probed(deadline)
             since = time.monotonic()
             known = find_index(self.connection, name, deadline=min(deadline, _soon()))
             self._known[name] = since, known
         return known
 
-    def _writable(self, name: str) -> Index:
+    def _writable(self, name: str, deadline: float) -> Index:
         self._forget(name)
-        index = self._index(name)
+        index = self._index(name, patient(deadline))
         if not index.takes_writes:
             raise StoreReadOnly(
                 f"collection {name} takes no writes at the moment: it is being re-indexed, or {index.name} was "
                 "blocked; try again when that is done, or see: pixkin index verify"
             )
-        versions.repair_refresh(self.connection, index)
+        with self._known_as(name, deadline):
+            versions.repair_refresh(self.connection, index)
         return index
 
     def _describe(self, index: Index, deadline: float) -> Collection:
@@ -349,20 +369,20 @@ class OpenSearchStore:
                 "say; install it on every node, or leave --ann out"
             )
 
-    def _probed(self) -> Capabilities:
+    def _probed(self, deadline: float = math.inf) -> Capabilities:
         if self._capabilities is None:
-            self._capabilities = probe(self.connection, _soon())
+            self._capabilities = probe(self.connection, min(deadline, _soon()))
         return self._capabilities
 
-    def _why_unknown(self, name: str, otherwise: PixkinError) -> PixkinError:
+    def _why_unknown(self, name: str, otherwise: PixkinError, deadline: float = math.inf) -> PixkinError:
         try:
-            find_index(self.connection, name, deadline=_soon())
+            find_index(self.connection, name, deadline=min(deadline, _soon()))
         except PixkinError as error:
             return error
         return otherwise
 
-    def _refresh(self, index: Index) -> None:
-        self.connection.ask("POST", f"/{index.name}/_refresh", deadline=_soon())
+    def _refresh(self, index: Index, deadline: float) -> None:
+        refresh(self.connection, index.name, min(deadline, _soon()))
         self._forget(index.collection)
 
     def _forget(self, name: str) -> None:

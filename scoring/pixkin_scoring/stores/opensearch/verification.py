@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from pixkin_proto.errors import PixkinError, StoreFormat, listed
 
 from pixkin_scoring.items import Verification
+from pixkin_scoring.stores.opensearch.answers import part, refresh
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import index_body, vector_field
@@ -23,7 +25,7 @@ PAGE = 1000
 
 def verify(connection: Connection, index: Index) -> Verification:
     """Return the number of items and what is wrong; a refresh that a load has left off is put back."""
-    connection.ask("POST", f"/{index.name}/_refresh")
+    refresh(connection, index.name, math.inf)
     items, _ = counted(connection, index)
     return Verification(items, tuple(_problems(connection, index)))
 
@@ -48,7 +50,10 @@ def _problems(connection: Connection, index: Index) -> Iterator[str]:
 
 def _mapping_problems(connection: Connection, index: Index) -> Iterator[str]:
     reply = connection.ask("GET", f"/{index.name}/_mapping")
-    found = dict(_leaves(reply.get(index.name, {}).get("mappings", {}).get("properties", {})))
+    mappings = _mappings(reply, index.name)
+    if mappings.get("dynamic") != "strict":
+        yield "the mapping was changed by hand: its `dynamic` is not strict any more, so that anything makes a field"
+    found = dict(_leaves(mappings.get("properties", {})))
     wanted = dict(_leaves(index_body(index.schema)["mappings"]["properties"]))
     for field, kind in sorted(wanted.items()):
         if found.get(field) != kind:
@@ -57,6 +62,11 @@ def _mapping_problems(connection: Connection, index: Index) -> Iterator[str]:
     foreign = [name for name in found if name not in wanted and not name.startswith("numbers.")]
     if foreign:
         yield f"the mapping was changed by hand: it has fields that pixkin does not know: {listed(foreign, most=NAMED)}"
+
+
+def _mappings(reply: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    about = reply.get(name)
+    return part(about if isinstance(about, Mapping) else {}, "mappings", dict)
 
 
 def _leaves(properties: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

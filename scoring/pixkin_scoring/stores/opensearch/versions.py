@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import (
@@ -21,9 +22,10 @@ from pixkin_proto.errors import (
 from pixkin_scoring.items import AddResult, Item
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout, check_layout
+from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
 from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing
+from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, list_collections, version_names
 from pixkin_scoring.stores.opensearch.mapping import Schema, index_body, index_name, served_settings, version_of
 from pixkin_scoring.stores.opensearch.reading import get_items, list_items
@@ -55,12 +57,9 @@ def drop_all(connection: Connection, collection: str) -> None:
     names = version_names(connection, collection)
     if not names:
         raise UnknownCollection(collection, list_collections(connection), connection.url)
-    params = {"ignore_unavailable": "true", "expand_wildcards": "open,closed,hidden"}
-    for name in (*names, attachments_index(collection)):
-        try:
-            connection.ask("DELETE", f"/{name}", params=params)
-        except IndexMissing:  # never made, or deleted by the first of two tries
-            continue
+    # In one request, so that it all goes at once; what is missing was never made, or deleted by the first of two tries.
+    gone = ",".join([*names, attachments_index(collection)])
+    acknowledged(connection.ask("DELETE", f"/{gone}", params={"ignore_unavailable": True}, deadline=_later()))
 
 
 def reindex(
@@ -78,9 +77,10 @@ def reindex(
     old = find_index(connection, collection)
     layout = check_layout(change(old.schema.layout))
     _remove_unfinished(connection, collection, old)
-    connection.ask("PUT", f"/{old.name}/_block/write", deadline=_later())
+    acknowledged(connection.ask("PUT", f"/{old.name}/_block/write", deadline=_later()))
     name = index_name(collection, old.version + 1)
     try:
+        refresh(connection, old.name, _later())  # a writer that was killed did not
         generation, _ = measured(connection, old)
         schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex, base=generation + 1)
         _make(connection, name, schema, loading=True)
@@ -89,10 +89,16 @@ def reindex(
         _swap(connection, collection, old.name, name)
     except BaseException:
         with contextlib.suppress(PixkinError):  # the first error says what happened
-            _unblock(connection, old.name)
-            _delete(connection, name)
+            _abandon(connection, collection, old.name, name)
         raise
     return find_index(connection, collection)
+
+
+def _abandon(connection: Connection, collection: str, old: str, new: str) -> None:
+    """Let the version before take writes again and delete the new one, unless the alias has moved there after all."""
+    if find_index(connection, collection, deadline=_later()).name == old:
+        _unblock(connection, old)
+        _delete(connection, new)
 
 
 def rollback(connection: Connection, collection: str) -> Index:
@@ -116,7 +122,8 @@ def rollback(connection: Connection, collection: str) -> Index:
     newest = max(measured(connection, index)[0] for index in versions)
     own = measured(connection, target)[0] - target.schema.base
     schema = replace(target.schema, base=newest + 1 - own)
-    connection.ask("PUT", f"/{target.name}/_mapping", body={"_meta": schema.meta()}, deadline=_later())
+    meta = {"_meta": schema.meta()}
+    acknowledged(connection.ask("PUT", f"/{target.name}/_mapping", body=meta, deadline=_later()))
     _unblock(connection, target.name)
     _swap(connection, collection, current.name if current else None, target.name)
     return find_index(connection, collection)
@@ -135,18 +142,17 @@ def remove_others(connection: Connection, collection: str) -> list[str]:
     return gone
 
 
-def declare(connection: Connection, index: Index, descriptor: Descriptor) -> None:
+def declare(connection: Connection, index: Index, descriptor: Descriptor, *, deadline: float) -> None:
     """Write the declaration of a descriptor whose vectors are all stored."""
     meta = index.schema.with_descriptor(descriptor).meta()
-    connection.ask("PUT", f"/{index.name}/_mapping", body={"_meta": meta}, deadline=_later())
+    acknowledged(connection.ask("PUT", f"/{index.name}/_mapping", body={"_meta": meta}, deadline=deadline))
 
 
 def repair_refresh(connection: Connection, index: Index) -> bool:
     """Put the refreshing of an index back that a load has left off; returns whether that was needed."""
     if index.settings.get("refresh_interval") != "-1":
         return False
-    settings = {"index": served_settings(index.schema.layout)}
-    connection.ask("PUT", f"/{index.name}/_settings", body=settings, deadline=_later())
+    _set(connection, index.name, served_settings(index.schema.layout))
     return True
 
 
@@ -156,21 +162,24 @@ def _make(connection: Connection, name: str, schema: Schema, *, alias: str = "",
     if alias:
         body["aliases"] = {alias: {}}
     try:
-        connection.ask("PUT", f"/{name}", body=body, deadline=_later())
+        acknowledged(connection.ask("PUT", f"/{name}", body=body, deadline=_later()))
     except IndexExists as error:
-        if _token_of(connection, name) == schema.token:
+        token = _token_of(connection, name)
+        if token == schema.token:
             return
-        if alias:
+        if alias and token:
             raise CollectionExists(alias) from None
         raise InvalidName(f"the index {name} cannot be made: {error}; delete or rename what has the name") from None
 
 
 def _token_of(connection: Connection, name: str) -> str:
     try:
-        found = connection.ask("GET", f"/{name}/_mapping")
+        found = connection.ask("GET", f"/{name}/_mapping", deadline=_later())
     except IndexMissing:
         return ""
-    return str(found.get(name, {}).get("mappings", {}).get("_meta", {}).get("pixkin", {}).get("token", ""))
+    if name not in found:
+        raise not_opensearch()
+    return str(found[name].get("mappings", {}).get("_meta", {}).get("pixkin", {}).get("token", ""))
 
 
 def _copy(connection: Connection, old: Index, new: Index, told: Callable[[int, int], None]) -> int:
@@ -194,9 +203,11 @@ def _stored(connection: Connection, index: Index) -> Iterator[Item | AddResult |
 
 
 def _finish(connection: Connection, name: str, layout: IndexLayout, items: int) -> None:
-    connection.ask("PUT", f"/{name}/_settings", body={"index": served_settings(layout)}, deadline=_later())
-    connection.ask("POST", f"/{name}/_refresh", deadline=_later())
-    count = connection.ask("GET", f"/{name}/_count", deadline=_later()).get("count")
+    _set(connection, name, served_settings(layout))
+    refresh(connection, name, _later())
+    counted_again = connection.ask("GET", f"/{name}/_count", deadline=_later())
+    check_shards(counted_again)
+    count = part(counted_again, "count", int)
     if count != items:
         raise StoreFormat(f"{name} holds {count} items in place of {items}; the collection stays as it was: try again")
 
@@ -205,11 +216,15 @@ def _swap(connection: Connection, collection: str, old: str | None, new: str) ->
     actions: list[dict[str, dict[str, str]]] = [{"add": {"index": new, "alias": collection}}]
     if old is not None:
         actions.insert(0, {"remove": {"index": old, "alias": collection}})
-    connection.ask("POST", "/_aliases", body={"actions": actions}, deadline=_later())
+    acknowledged(connection.ask("POST", "/_aliases", body={"actions": actions}, deadline=_later()))
 
 
 def _unblock(connection: Connection, name: str) -> None:
-    connection.ask("PUT", f"/{name}/_settings", body={"index": {"blocks.write": None}}, deadline=_later())
+    _set(connection, name, {"blocks.write": None})
+
+
+def _set(connection: Connection, name: str, settings: Mapping[str, Any]) -> None:
+    acknowledged(connection.ask("PUT", f"/{name}/_settings", body={"index": settings}, deadline=_later()))
 
 
 def _remove_unfinished(connection: Connection, collection: str, current: Index) -> None:
@@ -221,7 +236,7 @@ def _remove_unfinished(connection: Connection, collection: str, current: Index) 
 
 def _delete(connection: Connection, name: str) -> None:
     try:
-        connection.ask("DELETE", f"/{name}", deadline=_later())
+        acknowledged(connection.ask("DELETE", f"/{name}", deadline=_later()))
     except IndexMissing:
         return
 

@@ -6,10 +6,10 @@ unseen, and a request that is sent again after a broken connection does no harm.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,30 @@ from pixkin_proto.names import check_id
 
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
 from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken
-from pixkin_scoring.stores.opensearch.bulk import Action, Answer, send
+from pixkin_scoring.stores.opensearch.answers import refresh
+from pixkin_scoring.stores.opensearch.bulk import Action, Answer, patient, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import changed_facts, to_document, to_item
 from pixkin_scoring.stores.opensearch.faults import item_error
 from pixkin_scoring.stores.opensearch.index import Index
-from pixkin_scoring.stores.opensearch.reading import Known, get_documents, get_items, possible
+from pixkin_scoring.stores.opensearch.reading import WITHOUT_VECTORS, Known, get_documents, get_items, possible
 
 MAX_TRIES = 10
 """How often a change is made anew because another writer was faster."""
 OK, GONE = 300, 404
 Vectors = Sequence[NDArray[np.float32]]
+
+
+class Step(Enum):
+    """How a change went that takes several requests, or none."""
+
+    DONE = auto()
+    NOTHING = auto()
+    OVERTAKEN = auto()
+    """Another writer changed the item in between, so that it must be made anew."""
+
+
+Outcome = Action | Answer | Step | PixkinError
 
 
 def add_batch(
@@ -60,7 +73,7 @@ def _add_different(
     there_first: dict[str, bool] = {}
     for _ in range(MAX_TRIES):
         ids = [item.id for _, item, _ in entries]
-        known = get_documents(connection, index, ids, includes=["root"], deadline=_patient(deadline))
+        known = known_documents(connection, index, ids, deadline, includes=["root"])
         there_first = {item: item in known for item in ids} | there_first
         sent: list[tuple[int, Item, Vectors]] = []
         actions: list[Action] = []
@@ -108,31 +121,21 @@ def update_items(
 def _update_group(connection: Connection, index: Index, group: list[ItemUpdate], deadline: float) -> list[AddResult]:
     results: dict[int, AddResult] = {}
     waiting = dict(enumerate(group))
+    sent: set[int] = set()
     for _ in range(MAX_TRIES):
-        known = get_documents(
-            connection,
-            index,
-            [update.id for update in waiting.values()],
-            excludes=["vectors", "ann", "thumbnail"],
-            deadline=_patient(deadline),
-        )
-        actions: dict[int, Action] = {}
-        for place, update in waiting.items():
-            try:
-                action = _changing(connection, index, update, known.get(update.id), deadline)
-            except PixkinError as error:
-                results[place] = AddResult(update.id, "refused", error)
-                continue
-            if isinstance(action, Action):
-                actions[place] = action
-            elif action:
-                results[place] = AddResult(update.id, "updated")
+        known = known_documents(connection, index, [each.id for each in waiting.values()], deadline, whole=True)
+        steps = {
+            place: _attempted(connection, index, update, known.get(update.id), deadline)
+            for place, update in waiting.items()
+        }
+        actions = {place: step for place, step in steps.items() if isinstance(step, Action)}
         answers = send(connection, index.name, list(actions.values()), deadline=deadline) if actions else []
-        answered = dict(zip(actions, answers, strict=True))
-        for place, answer in answered.items():
-            if not answer.conflict:
-                results[place] = _updated(group[place], answer)
-        waiting = {place: group[place] for place, answer in answered.items() if answer.conflict}
+        outcomes: dict[int, Outcome] = {**steps, **dict(zip(actions, answers, strict=True))}
+        waiting = {place: group[place] for place, outcome in outcomes.items() if _is_overtaken(outcome)}
+        for place in outcomes.keys() - waiting.keys():
+            result = _updated(group[place], outcomes[place], repeated=place in sent)
+            results.update({place: result} if result else {})
+        sent |= actions.keys()
         if not waiting:
             break
     for place, update in waiting.items():
@@ -140,27 +143,69 @@ def _update_group(connection: Connection, index: Index, group: list[ItemUpdate],
     return [results[place] for place in sorted(results)]
 
 
+def _attempted(
+    connection: Connection, index: Index, update: ItemUpdate, known: Known | None, deadline: float
+) -> Action | Step | PixkinError:
+    """Return what `_changing` returns, or why the update is refused; raise what keeps the cluster from any."""
+    try:
+        return _changing(connection, index, update, known, deadline)
+    except (InvalidInput, UnknownItem) as error:
+        return error
+
+
+def _is_overtaken(outcome: Outcome) -> bool:
+    return outcome is Step.OVERTAKEN or (isinstance(outcome, Answer) and outcome.conflict)
+
+
+def known_documents(
+    connection: Connection,
+    index: Index,
+    ids: Iterable[str],
+    deadline: float,
+    *,
+    includes: Sequence[str] = (),
+    whole: bool = False,
+) -> dict[str, Known]:
+    """Return the documents that a change is made for, with the patience of a write.
+
+    Without `includes` they come without vectors and thumbnail; `whole` says that these will be read as well.
+    """
+    end = patient(deadline)
+    known = get_documents(
+        connection,
+        index,
+        ids,
+        includes=includes,
+        excludes=() if includes else [*WITHOUT_VECTORS, "thumbnail"],
+        deadline=end,
+        retry_seconds=end - time.monotonic(),
+    )
+    if index.schema.layout.lean and whole:
+        # The vectors will be read by a search, which sees what is refreshed: then no older state than `known`.
+        refresh(connection, index.name, end)
+    return known
+
+
 def _changing(
     connection: Connection, index: Index, update: ItemUpdate, known: Known | None, deadline: float
-) -> Action | bool:
-    """Return the action of an update; True where it is done already, as a change of id is, False for no change."""
+) -> Action | Step:
+    """Return the action of an update, or how it went where it takes several, as a change of id does."""
     if known is None:
         raise UnknownItem(index.collection, update.id)
     old = to_item(known.source, index.schema)
     new = update.applied_to(old)
     if new == old:
-        return False
+        return Step.NOTHING
     check_facts(new)
     if new.id != old.id:
         check_id(new.id)
-        _rename(connection, index, old.id, new, known, deadline)
-        return True
+        return _rename(connection, index, old.id, new, known, deadline)
     if index.schema.layout.lean:
         return Action("index", new.id, _whole(connection, index, old.id, new), known.seen)
     return Action("update", new.id, {"doc": changed_facts(old, new)}, known.seen)
 
 
-def _rename(connection: Connection, index: Index, old: str, new: Item, known: Known, deadline: float) -> None:
+def _rename(connection: Connection, index: Index, old: str, new: Item, known: Known, deadline: float) -> Step:
     """Write the item under its new id, then delete the old one: an accident in between leaves two, not none."""
     if get_items(connection, index, [new.id]):
         raise id_taken(new.id)
@@ -172,21 +217,33 @@ def _rename(connection: Connection, index: Index, old: str, new: Item, known: Kn
     if made.status >= OK and not made.conflict:
         raise item_error(made.status, made.error or {})
     [gone] = send(connection, index.name, [Action("delete", old, seen=known.seen)], deadline=deadline)
-    if gone.status >= OK:
-        send(connection, index.name, [Action("delete", new.id)], deadline=deadline)
-        raise _overtaken(old) if gone.conflict else item_error(gone.status, gone.error or {})
+    # The same here: an item that is gone was deleted by the request before.
+    if gone.status < OK or (gone.conflict and not get_documents(connection, index, [old], includes=["id"])):
+        return Step.DONE
+    send(connection, index.name, [Action("delete", new.id)], deadline=deadline)
+    if gone.conflict:
+        return Step.OVERTAKEN
+    raise item_error(gone.status, gone.error or {})
 
 
 def _whole(connection: Connection, index: Index, old: str, new: Item) -> dict[str, object]:
     """Return the whole document of a changed item, with the vectors and the thumbnail that are stored."""
-    [stored] = get_items(connection, index, [old], thumbnails=True, vectors=True).values()
-    item = replace(new, vectors=stored.vectors, thumbnail=stored.thumbnail)
+    stored = get_items(connection, index, [old], thumbnails=True, vectors=True)
+    if old not in stored:
+        raise UnknownItem(index.collection, old)
+    item = replace(new, vectors=stored[old].vectors, thumbnail=stored[old].thumbnail)
     return to_document(item, check_item(item, index.schema.descriptors), index.schema)
 
 
-def _updated(update: ItemUpdate, answer: Answer) -> AddResult:
-    refusal = _refusal(answer)
-    return AddResult(update.id, "refused", refusal) if refusal else AddResult(update.id, "updated")
+def _updated(update: ItemUpdate, outcome: Outcome, *, repeated: bool) -> AddResult | None:
+    """Return the result of an update, None for one that changes nothing.
+
+    repeated: it was sent before, so that there is nothing to change because a request whose answer was lost did it.
+    """
+    refusal = _refusal(outcome) if isinstance(outcome, Answer) else outcome
+    if isinstance(refusal, PixkinError):
+        return AddResult(update.id, "refused", refusal)
+    return None if refusal is Step.NOTHING and not repeated else AddResult(update.id, "updated")
 
 
 def _refusal(answer: Answer) -> PixkinError | None:
@@ -202,7 +259,7 @@ def _refusal(answer: Answer) -> PixkinError | None:
 def remove_items(connection: Connection, index: Index, ids: Iterable[str], *, deadline: float) -> list[str]:
     """Remove items; returns the ids that were there, each once."""
     wanted = possible(ids)
-    known = get_documents(connection, index, wanted, includes=["id"], deadline=_patient(deadline))
+    known = known_documents(connection, index, wanted, deadline, includes=["id"])
     there = [item for item in wanted if item in known]
     answers = (
         send(connection, index.name, [Action("delete", item) for item in there], deadline=deadline) if there else []
@@ -230,8 +287,3 @@ def _independent(updates: Iterable[ItemUpdate]) -> Iterator[list[ItemUpdate]]:
 
 def _overtaken(item: str) -> StoreUnavailable:
     return StoreUnavailable(f"item {item!r} was changed by another writer {MAX_TRIES} times in a row; try again")
-
-
-def _patient(deadline: float) -> float:
-    """A deadline for the reads of a write that has begun: never in the past."""
-    return math.inf if math.isinf(deadline) else max(deadline, time.monotonic() + 10)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from pixkin_server.cli.index.collections import create, describe, drop, verify
+from pixkin_server.cli.index.copying import copy
 from pixkin_server.cli.index.items import list_, remove, update
 from pixkin_server.cli.index.pictures import add, sync
 from pixkin_server.cli.index.vectors import export, import_
+from pixkin_server.cli.index.versions import reindex, rollback
 
-COMMANDS = (create, add, sync, import_, export, update, remove, list_, describe, verify, drop)
+COMMANDS = (
+    create, add, sync, import_, export, update, remove, list_, describe, verify, copy, reindex, rollback, drop
+)  # fmt: skip
 
 
 class _InOrder(click.Group):

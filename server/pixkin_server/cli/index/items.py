@@ -159,8 +159,8 @@ def _item_json(item: Item) -> dict[str, Any]:
 
 
 def _plain(attributes: Mapping[str, Attribute]) -> dict[str, str | int | float]:
-    """Return attributes with whole numbers as they were written: 2019, not 2019.0."""
+    """Return attributes by name, with whole numbers as they were written: 2019, not 2019.0."""
     return {
         key: int(value) if isinstance(value, float) and value.is_integer() else value
-        for key, value in attributes.items()
+        for key, value in sorted(attributes.items())
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +54,17 @@ def end_partly_refused() -> None:
     click.get_current_context().exit(PARTLY_REFUSED)
 
 
+def agreed(question: str, *, otherwise: str) -> None:
+    """Ask a question, and end the command unless the answer is yes; `otherwise` says how things are left."""
+    try:
+        yes = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo("", err=True)
+        raise click.ClickException(f"nobody answered, {otherwise}; --yes does not ask") from None
+    if not yes:
+        raise click.ClickException(otherwise)
+
+
 def print_collection(found: Collection) -> None:
     """Print a collection's description."""
     click.echo(f"{found.name}: {found.items:,} items, generation {found.generation}, {one_line(found.store)}")
@@ -61,6 +72,8 @@ def print_collection(found: Collection) -> None:
         click.echo(f"  {use}: {size / 2**20:,.1f} MiB")
     for root in found.roots:
         click.echo(f"  from {one_line(root)}")
+    if found.layout:
+        click.echo(f"  {' · '.join(f'{what} {how}' for what, how in _ordered(found.layout).items())}")
     rows = [
         (d.name, str(d.dim), d.norm, "no" if d.non_negative else "yes", d.default_measure, d.fingerprint[:12])
         for d in found.descriptors
@@ -72,4 +85,10 @@ def collection_json(found: Collection) -> dict[str, Any]:
     """Return a collection's description as an object of plain values."""
     from dataclasses import asdict
 
-    return {**asdict(found), "bytes": dict(found.bytes)}
+    approximate = None if found.approximate is None else sorted(found.approximate)
+    return {**asdict(found), "bytes": dict(found.bytes), "approximate": approximate, "layout": _ordered(found.layout)}
+
+
+def _ordered(layout: Mapping[str, str]) -> dict[str, str]:
+    """Return a layout in one order, whoever sent it: the index, then its properties."""
+    return {what: layout[what] for what in sorted(layout, key=lambda what: (what != "index", what))}

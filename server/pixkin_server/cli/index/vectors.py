@@ -60,10 +60,9 @@ def import_(
 @click.option("--descriptor", default="", metavar="NAME", help="Descriptor to write; needed where there are several.")
 @click.option("--vectors", required=True, type=NEW, metavar="FILE.npy|.fvecs", help="File for the vectors.")
 @click.option("--ids", required=True, type=NEW, metavar="FILE", help="File for the ids, one a line.")
-@shared.store
-@click.option("--server", hidden=True, envvar="PIXKIN_SERVER", help="Refused: a server does not hand out all vectors.")
+@shared.store_only
 @shared.timeout
-def export(collection: str, descriptor: str, vectors: Path, ids: Path, server: str | None, **options: Any) -> None:
+def export(collection: str, descriptor: str, vectors: Path, ids: Path, **options: Any) -> None:
     """Write the vectors of COLLECTION and their ids to files.
 
     Works on a store only, not through a server.
@@ -72,8 +71,7 @@ def export(collection: str, descriptor: str, vectors: Path, ids: Path, server: s
 
     from pixkin_server.vectors import export_vectors
 
-    if shared.server_address({"server": server}) is not None:
-        raise click.UsageError("index export works on a store only, not through a server; give --store")
+    shared.refuse_server(options)
     with shared.opened(options) as engine:
         described = engine.describe(collection)
         dims = {each.name: each.dim for each in described.descriptors}

@@ -1,0 +1,279 @@
+"""The OpenSearch store on one real node: exact scans, approximate candidates, bulk loading, bytes, and a larger set.
+
+The measures take turns, so that a noisy machine disturbs all alike; a time is also given as a ratio to the scan with
+the Euclidean script, or to the exact search, of the same run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tempfile
+import time
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import report
+from numpy.typing import NDArray
+from pixkin_embedding.encoder import Encoder, load_encoder
+from pixkin_embedding.images import decode
+from pixkin_embedding.limits import REQUEST_LIMITS
+from pixkin_embedding.preprocessing import prepare
+from pixkin_export.exporting import export_model
+from pixkin_proto.descriptors import MEASURES, Descriptor
+from pixkin_scoring.items import Item
+from pixkin_scoring.query import ScoringQuery
+from pixkin_scoring.stores import open_store
+from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.opensearch.store import OpenSearchStore
+from pixkin_server.opensearch_node.node import Node, start_node
+
+VERSION = "2.19.1"
+COUNT, DIM = 25_000, 405
+QUERIES = 30
+ROUNDS = 7
+SCAN_LIMITS = {"chi2": 1.4, "kl": 1.3, "jensen_shannon": 3.0}
+"""Times the scan with the Euclidean script, dense vectors."""
+DEPTHS = {"chi2": 500, "intersection": 500, "jensen_shannon": 500, "bhattacharyya": 500, "kl": 2000}
+RECALL_LIMIT, TIME_LIMIT = 0.99, 0.5
+BULK_LIMIT = 4000
+LARGE, LARGE_DIM = 200_000, 128
+
+Rows = NDArray[np.float32]
+
+
+def main() -> None:
+    """Measure and print."""
+    report.main(measure, ["opensearch-py", "numpy"], __doc__)
+
+
+def measure() -> list[report.Row]:
+    """Return every figure; those of real pictures only where the data are."""
+    folder = report.corel()
+    with (
+        tempfile.TemporaryDirectory() as data,
+        start_node(VERSION, knn=True, data=Path(data), heap="2g") as node,
+        closing(open_store(node.url)) as store,
+    ):
+        rows = dense_scans(store)
+        if folder is not None:
+            rows += neighbours(store, cifar(folder.parent / "cifar10" / "train.zip"))
+        rows += compilations(store, node)
+        rows += large(store, node)
+    return rows
+
+
+def dense_scans(store: OpenSearchStore) -> list[report.Row]:
+    """Time the scan of every measure over vectors without empty bins, and the loading of them."""
+    drawn = np.random.default_rng(0).random((COUNT, DIM), dtype=np.float32) + np.float32(0.01)
+    store.create("dense", [Descriptor("plain", DIM, non_negative=True)], layout=IndexLayout(slices=2))
+    seconds = load(store, "dense", {"plain": drawn})
+    asked = {name: ScoringQuery("plain", name, drawn[7].astype(np.float64)) for name in MEASURES}
+    runs = {name: search_of(store, "dense", query) for name, query in asked.items()}
+    taken = milliseconds(runs)
+    rows = [report.at_least(f"bulk, {COUNT:,} x {DIM}, no approximate index, documents/s", COUNT / seconds, BULK_LIMIT)]
+    for name, ms in taken.items():
+        ratio = ms / taken["euclidean"]
+        rows.append({"figure": f"exact {name}, {COUNT:,} x {DIM} dense, ms", "value": ms})
+        if name in SCAN_LIMITS:
+            rows.append(report.at_most(f"exact {name} / euclidean", ratio, SCAN_LIMITS[name]))
+    store.drop("dense")
+    return rows
+
+
+def neighbours(store: OpenSearchStore, histograms: Rows) -> list[report.Row]:
+    """Compare the approximate candidates of real histograms with the exact ones."""
+    mass = {"dim": histograms.shape[1], "non_negative": True}
+    # One map serves kl, the other the rest: docs/opensearch.md.
+    store.create(
+        "near",
+        [Descriptor("root", default_measure="chi2", **mass), Descriptor("smoothed", default_measure="kl", **mass)],
+        layout=IndexLayout(ann=True, slices=2),
+    )
+    seconds = load(store, "near", {"root": histograms, "smoothed": histograms})
+    rows: list[report.Row] = [
+        {
+            "figure": "bulk, 25,000 histograms twice, two approximate indices, documents/s",
+            "value": len(histograms) / seconds,
+        }
+    ]
+    chosen = np.random.default_rng(1).choice(len(histograms), QUERIES, replace=False)
+    for name, depth in DEPTHS.items():
+        descriptor = "smoothed" if name == "kl" else "root"
+        queries = [ScoringQuery(descriptor, name, histograms[row].astype(np.float64)) for row in chosen]
+        exact_ms, near_ms, recalls = [], [], []
+        for query in queries:
+            exact, ms = timed(lambda query=query: store.candidates("near", query, depth=100, filters=()))
+            exact_ms.append(ms)
+            found, ms = timed(
+                lambda query=query, depth=depth: store.candidates(
+                    "near", query, depth=depth, filters=(), approximate=True
+                )
+            )
+            near_ms.append(ms)
+            recalls.append(len(set(exact.ids) & set(found.ids[:100])) / 100)
+        ratio = median(near_ms) / median(exact_ms)
+        rows.append(
+            report.at_least(f"approximate {name}, depth {depth}: recall@100", float(np.mean(recalls)), RECALL_LIMIT)
+        )
+        rows.append({"figure": f"exact {name}, CIFAR-10 histograms, ms", "value": median(exact_ms)})
+        figure = f"approximate {name} / exact"
+        rows.append({"figure": figure, "value": ratio} if name == "kl" else report.at_most(figure, ratio, TIME_LIMIT))
+    rows.append({"figure": "bytes per hit, 100 hits", "value": bytes_per_hit(store, histograms[3])})
+    return rows
+
+
+def compilations(store: OpenSearchStore, node: Node) -> list[report.Row]:
+    """Count the scripts that are compiled during 1,000 searches after the first."""
+    name = store.list()[0] if store.list() else "few"
+    if name == "few":
+        store.create("few", [Descriptor("root", 4, non_negative=True)])
+    descriptor = store.describe(name).descriptors[0]
+    draw = np.random.default_rng(2)
+    search_of(store, name, ScoringQuery(descriptor.name, "chi2", np.ones(descriptor.dim)), depth=1)()
+    before = compiled(node)
+    for _ in range(1000):
+        query = ScoringQuery(descriptor.name, "chi2", draw.random(descriptor.dim))
+        store.candidates(name, query, depth=1, filters=(), approximate=name != "few")
+    for left in store.list():
+        store.drop(left)
+    return [report.at_most("scripts compiled during 1,000 searches after the first", compiled(node) - before, 0)]
+
+
+def large(store: OpenSearchStore, node: Node) -> list[report.Row]:
+    """Time searches over more documents, and say what they take."""
+    drawn = np.random.default_rng(4).normal(size=(LARGE, LARGE_DIM)).astype(np.float32)
+    size = f"{LARGE:,} x {LARGE_DIM}"
+    rows: list[report.Row] = []
+    for name, layout in (("exact", IndexLayout(slices=2)), ("near", IndexLayout(slices=2, ann=True))):
+        store.create(name, [Descriptor("plain", LARGE_DIM)], layout=layout)
+        seconds = load(store, name, {"plain": drawn})
+        rows.append({"figure": f"{size}, {name}: bulk, documents/s", "value": LARGE / seconds})
+        queries = [ScoringQuery("plain", "cosine", row.astype(np.float64)) for row in drawn[:100]]
+        for approximate in {False, layout.ann}:
+            times = [
+                timed(
+                    lambda query=query, name=name, approximate=approximate: store.candidates(
+                        name, query, depth=500 if approximate else 100, filters=(), approximate=approximate
+                    )
+                )[1]
+                for query in queries
+            ]
+            how = "approximate" if approximate else "exact"
+            rows.append({"figure": f"{size}, {name}: {how} cosine p50, ms", "value": median(times)})
+            rows.append({"figure": f"{size}, {name}: {how} cosine p99, ms", "value": quantiles(times, n=100)[98]})
+        time.sleep(11)  # the cluster measures its disk every ten seconds
+        rows.append({"figure": f"{size}, {name}: disk, MiB", "value": disk(node, name) / 2**20})
+        rows.append({"figure": f"{size}, {name}: memory of the node, MiB", "value": resident(node) / 2**20})
+        store.drop(name)
+    return rows
+
+
+def load(store: OpenSearchStore, name: str, vectors: dict[str, Rows]) -> float:
+    """Add all rows; returns the seconds that this took, until they can be searched."""
+    some = next(iter(vectors.values()))
+    items = (Item(f"{i:08}", {key: rows[i] for key, rows in vectors.items()}) for i in range(len(some)))
+    start = time.perf_counter()
+    refused = [result for result in store.add(name, items, deadline=time.monotonic() + 3600) if result.error]
+    if refused:
+        raise refused[0].error or RuntimeError
+    return time.perf_counter() - start
+
+
+def search_of(store: OpenSearchStore, name: str, query: ScoringQuery, depth: int = 100) -> Callable[[], object]:
+    """Return an exact search."""
+    return lambda: store.candidates(name, query, depth=depth, filters=())
+
+
+def timed(run: Callable[[], object]) -> tuple[object, float]:
+    """Return what a call gives, and its milliseconds."""
+    start = time.perf_counter()
+    found = run()
+    return found, 1000 * (time.perf_counter() - start)
+
+
+def milliseconds(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Return the median time of each; all take turns, after as many turns that only warm up."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(2 * ROUNDS):
+        for name, run in runs.items():
+            _, ms = timed(run)
+            if turn >= ROUNDS:
+                taken[name].append(ms)
+    return {name: median(times) for name, times in taken.items()}
+
+
+def cifar(archive: Path) -> Rows:
+    """Return the HSV histograms (25,000, 405) of every second training picture of CIFAR-10."""
+    with tempfile.TemporaryDirectory() as folder:
+        export_model("hsv-histogram", directory=Path(folder))
+        [file] = Path(folder).glob("*.onnx")
+        encoder = load_encoder(file, "cpu")
+    with zipfile.ZipFile(archive) as pictures:
+        names = [name for name in sorted(pictures.namelist()) if name.endswith(".jpg")][::2]
+        blocks = [encoder.encode(_pixels(pictures, some, encoder)) for some in _batched(names, 256)]
+    return np.concatenate([block["histogram"] for block in blocks])[:COUNT]
+
+
+def _pixels(pictures: zipfile.ZipFile, names: Sequence[str], encoder: Encoder) -> NDArray[np.uint8]:
+    chosen = encoder.extractor.preprocessing
+    decoded = (decode(pictures.read(name), REQUEST_LIMITS) for name in names)
+    return np.stack([prepare(pixels, chosen, REQUEST_LIMITS) for pixels in decoded])
+
+
+def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
+
+
+def bytes_per_hit(store: OpenSearchStore, row: Rows) -> float:
+    """Return the bytes that each of 100 hits adds to an answer of the cluster."""
+    sizes = []
+    answered = http.client.HTTPResponse.read
+
+    def counted(response: http.client.HTTPResponse, amount: int | None = None) -> bytes:
+        data = answered(response, amount)
+        sizes[-1] += len(data)
+        return data
+
+    query = ScoringQuery("root", "chi2", row.astype(np.float64))
+    for depth in (1, 101):
+        sizes.append(0)
+        with mock.patch.object(http.client.HTTPResponse, "read", counted):
+            store.candidates("near", query, depth=depth, filters=())
+    return (sizes[1] - sizes[0]) / 100
+
+
+def statistics(node: Node, path: str) -> dict[str, Any]:
+    """Return what a node says of itself."""
+    with urllib.request.urlopen(f"{node.url}{path}", timeout=60) as answer:  # noqa: S310 (loopback)
+        return json.load(answer)
+
+
+def compiled(node: Node) -> int:
+    """Return how many scripts the node has compiled so far."""
+    nodes = statistics(node, "/_nodes/stats/script")["nodes"].values()
+    return sum(each["script"]["compilations"] for each in nodes)
+
+
+def disk(node: Node, name: str) -> int:
+    """Return the bytes of a collection on disk."""
+    return statistics(node, f"/{name}/_stats/store")["_all"]["total"]["store"]["size_in_bytes"]
+
+
+def resident(node: Node) -> int:
+    """Return the bytes of memory that the node's process has."""
+    lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
+    [line] = (line for line in lines if line.startswith("VmRSS"))
+    return 1024 * int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main()

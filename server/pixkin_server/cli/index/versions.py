@@ -1,0 +1,99 @@
+"""`pixkin index reindex` and `rollback`: the versions of a collection in OpenSearch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.index.layout import changed_layout, other_layout_options, take_layout
+from pixkin_server.cli.index.report import agreed, print_collection
+from pixkin_server.cli.output import Progress
+
+if TYPE_CHECKING:
+    from pixkin_scoring.stores.opensearch.store import OpenSearchStore
+
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command(short_help="Build the index of COLLECTION anew in OpenSearch, with another layout.")
+@click.argument("collection")
+@other_layout_options
+@click.option(
+    "--drop-old", is_flag=True, help="Delete all other versions afterwards; `rollback` has none to go back to."
+)
+@yes
+@shared.store_only
+def reindex(collection: str, drop_old: bool, yes: bool, **options: Any) -> None:
+    """Build the index of COLLECTION anew beside the old one, and put it in its place.
+
+    What is not named of the layout stays as it is. Nothing is encoded. Meanwhile the collection answers searches and
+    takes no writes. The version before stays for `index rollback`; --drop-old asks and deletes it. Works on a cluster
+    only, not through a server.
+    """
+    given = take_layout(options)
+    with _cluster(options) as store:
+        before = store.describe(collection)
+        if drop_old and not yes:
+            agreed(
+                f"Re-index {collection}, then delete {before.layout['index']} and older versions, with no way back?",
+                otherwise=f"{collection} stays as it is",
+            )
+        with _counted(before.items) as told:
+            found = store.reindex(collection, lambda layout: changed_layout(layout, given), told=told)
+        removed = store.remove_versions(collection) if drop_old else []
+    for name in removed:
+        click.echo(f"{name} is gone")
+    print_collection(found)
+
+
+@click.command(short_help="Go back to the version of COLLECTION before the last re-index in OpenSearch.")
+@click.argument("collection")
+@yes
+@shared.store_only
+def rollback(collection: str, yes: bool, **options: Any) -> None:
+    """Go back to the version of COLLECTION before the last `index reindex`.
+
+    What was written since then stays behind in the newer version, which the next `index reindex` deletes. Also puts an
+    alias back that somebody has removed. Works on a cluster only, not through a server.
+    """
+    with _cluster(options) as store:
+        if not yes:
+            agreed(
+                f"Go back to the version of {collection} before the re-index, and leave behind what was written since?",
+                otherwise=f"{collection} stays as it is",
+            )
+        found = store.rollback(collection)
+    print_collection(found)
+
+
+@contextmanager
+def _cluster(options: dict[str, Any]) -> Iterator[OpenSearchStore]:
+    """Open the store, which must be a cluster."""
+    shared.refuse_server(options)
+    with shared.opened_store(options["store"], insecure=options["insecure"]) as store:
+        from pixkin_scoring.stores.opensearch.store import OpenSearchStore
+
+        if not isinstance(store, OpenSearchStore):
+            raise click.UsageError(
+                f"a collection has versions in OpenSearch only, and {store.name} is a directory, which needs no "
+                "re-index; name a cluster: --store https://HOST:9200"
+            )
+        yield store
+
+
+@contextmanager
+def _counted(items: int) -> Iterator[Callable[[int, int], None]]:
+    """Show how many items are done, as a store tells it: all so far, of how many."""
+    before = 0
+    with Progress("items", items) as bar:
+
+        def told(done: int, _: int) -> None:
+            nonlocal before
+            bar(done - before)
+            before = done
+
+        yield told
