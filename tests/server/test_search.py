@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pixkin_embedding.images import Box
-from pixkin_proto.errors import DimensionMismatch, UnknownCollection
+from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.errors import DimensionMismatch, InvalidArgument, InvalidPlan, PixkinError, UnknownCollection
 from pixkin_scoring.plan import DescriptorChoice, Plan
+from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Query
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
@@ -86,3 +88,33 @@ def test_a_bad_request_of_a_batch_costs_its_own_outcome_alone(client: Client) ->
     assert found[2].expected == 8
     assert not isinstance(found[3], Exception)
     assert len(found[3].hits) == 10
+
+
+def test_the_engine_answers_a_batch_as_it_answers_each_search(store: Path, extractors: Path, photos: Path) -> None:
+    searches = [
+        ("photos", [Query(image=(photos / "red/2.jpg").read_bytes())], Plan(descriptors=GAP)),
+        ("photos", [Query(image=b"no picture")], Plan(descriptors=GAP)),
+        ("vectors", [Query(id="v07")], Plan(size=3)),
+        ("nowhere", [Query(id="v07")], Plan()),
+    ]
+    refused = InvalidPlan("refused before")
+    with Engine(str(store), extractors=extractors, device="cpu") as engine:
+        found = engine.search_batch([searches[0], refused, *searches[1:]])
+        assert [getattr(each, "reason", "") for each in found] == [
+            *("", "INVALID_PLAN", "INVALID_IMAGE", "", "UNKNOWN_COLLECTION"),
+        ]
+        for at, search in ((0, searches[0]), (3, searches[2])):
+            result = found[at]
+            assert not isinstance(result, PixkinError)
+            assert result.hits == engine.search(*search).hits
+        assert list(getattr(found[0], "timings_ms", {}))[-3:] == ["query", "candidates", "page"]
+        assert engine.search_batch([]) == []
+
+
+def test_a_directory_refuses_the_layout_of_an_index(client: Client) -> None:
+    with pytest.raises(InvalidArgument, match="belong to an index of OpenSearch"):
+        client.create("laid-out", descriptors=[Descriptor("plain", 8)], layout=IndexLayout(shards=2))
+    assert "laid-out" not in [each.name for each in client.collections()]
+    described = client.describe("vectors")
+    assert described.approximate is None
+    assert described.layout == {}

@@ -22,7 +22,7 @@ from pixkin_scoring.items import ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
-from pixkin_server.health import PROVIDER_KEY, SERVICES
+from pixkin_server.health import COLLECTIONS, EMBEDDING, PROVIDER_KEY, SEARCH, SERVICES
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +58,34 @@ def test_a_server_is_not_serving_until_it_is_warm_and_not_while_it_drains(
         assert list(watch) == []
         assert served.process.wait(20) == 0
         assert time.perf_counter() - began < 5
+
+
+def test_health_follows_a_directory_that_is_replaced_and_put_back(
+    start: Start, extractors: Path, tmp_path: Path
+) -> None:
+    place, aside = tmp_path / "store", tmp_path / "aside"
+    place.mkdir()
+    with start(place, extractors) as served, grpc.insecure_channel(served.address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SEARCH), timeout=60)
+        assert next(watch).status == SERVING
+        place.rename(aside)
+        place.write_bytes(b"no store")
+        assert next(watch).status == NOT_SERVING
+        assert {health(channel, name).status for name in ("", COLLECTIONS)} == {NOT_SERVING}
+        assert health(channel, EMBEDDING).status == SERVING
+        place.unlink()
+        aside.rename(place)
+        assert next(watch).status == SERVING
+        assert {health(channel, name).status for name in ("", *SERVICES)} == {SERVING}
+    told = [line for line in served.log if "NOT_SERVING" in line or "answers again" in line]
+    assert len(told) == 2
+
+
+def test_a_store_that_is_a_file_ends_the_start_with_one_line(start: Start, extractors: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(b"no store")
+    said = refused_start(start, tmp_path / "store", extractors)
+    assert said.splitlines()[-1].endswith("[STORE_FORMAT]")
+    assert "Traceback" not in said
 
 
 def test_health_knows_its_services_and_names_the_provider(served: Any) -> None:

@@ -61,7 +61,7 @@ def _explained(settings: Any, version: Version) -> Iterator[None]:
 
     try:
         yield
-    except RequestException as error:
+    except (RequestException, RuntimeError) as error:  # the latter for an answer that is not 200
         raise StoreUnavailable(
             f"OpenSearch {version.number} could not be downloaded ({type(error).__name__}: {_root(error)}); check the "
             "network and its proxy, and run this again: what has come is kept"
@@ -117,10 +117,12 @@ def _is_sound(jar: Path) -> bool:
 
 
 def _remove(settings: Any, jars: Iterable[Path]) -> None:
-    """Remove jars from both caches of jgo, which share a file by a hard link."""
+    """Remove jars from both caches of jgo, which share a file by a hard link, and whole plugins that one belongs to."""
     for jar in jars:
         for copy in (jar, *settings.repo_cache.rglob(jar.name)):
             copy.unlink(missing_ok=True)
+        if jar.parent.parent == _plugins(settings):
+            shutil.rmtree(jar.parent, ignore_errors=True)
 
 
 def _jars(settings: Any, version: Version, progress: Progress | None, *, anew: bool = False) -> list[Path]:
@@ -155,9 +157,14 @@ def _maven(settings: Any, progress: Progress | None) -> Any:
     )
 
 
+def _plugins(settings: Any) -> Path:
+    folder: Path = settings.cache_dir / "pixkin"
+    return folder
+
+
 def _unpacked(settings: Any, plugin: Plugin, build: str, progress: Progress | None) -> list[Path]:
     """Return the jars of a plugin's zip, unpacked beside jgo's own cache."""
-    folder: Path = settings.cache_dir / "pixkin" / f"{plugin.artifact}-{build}"
+    folder = _plugins(settings) / f"{plugin.artifact}-{build}"
     if not folder.is_dir():
         component = _maven(settings, progress).project(plugin.group, plugin.artifact).at_version(build)
         archive = component.artifact(packaging="zip").resolve()
@@ -169,5 +176,5 @@ def _unpacked(settings: Any, plugin: Plugin, build: str, progress: Progress | No
                 for name in source.namelist():
                     if name.endswith(".jar"):
                         (unpacked / Path(name).name).write_bytes(source.read(name))
-            shutil.move(unpacked, folder)
+            unpacked.rename(folder)
     return sorted(folder.glob("*.jar"))

@@ -135,11 +135,13 @@ class Node:
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_SECONDS
-        while not self._answers(process.pid):
+        while True:
             if process.poll() is not None:
                 raise self._died(process, "before it answered")
             if endings.other_port(self.log, self.port, since=self._log_begins):
                 raise StoreUnavailable(f"port {self.port} of {HOST} was taken while OpenSearch started; try again")
+            if self._answers(process.pid):
+                return
             if time.monotonic() > until:
                 raise StoreUnavailable(
                     f"OpenSearch {self.version} did not answer within {START_SECONDS:.0f} s; {self._where_log()}"
@@ -149,9 +151,9 @@ class Node:
     def _answers(self, pid: int) -> bool:
         """Whether this very process answers on the port, and has read its indices."""
         with contextlib.suppress(OSError, HTTPException, ValueError):
-            nodes = _get(self.port, "/_nodes/_local/process?filter_path=nodes.*.process.id").get("nodes", {})
-            if [node["process"]["id"] for node in nodes.values()] == [pid]:
-                return "status" in _get(self.port, "/_cluster/health?wait_for_status=yellow&timeout=10s")
+            nodes = _get(self.port, "/_nodes/_local/process?filter_path=nodes.*.process.id", seconds=5)
+            if [node["process"]["id"] for node in nodes.get("nodes", {}).values()] == [pid]:
+                return "status" in _get(self.port, "/_cluster/health?wait_for_status=yellow&timeout=10s", seconds=20)
         return False
 
     def _died(self, process: subprocess.Popen[bytes], when: str) -> StoreUnavailable:
@@ -231,8 +233,8 @@ def _tied(command: list[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
 
 
-def _get(port: int, path: str) -> dict[str, Any]:
-    connection = HTTPConnection(HOST, port, timeout=20)  # not urllib, which would ask a proxy
+def _get(port: int, path: str, *, seconds: float) -> dict[str, Any]:
+    connection = HTTPConnection(HOST, port, timeout=seconds)  # not urllib, which would ask a proxy
     with contextlib.closing(connection):
         connection.request("GET", path)
         reply: dict[str, Any] = json.loads(connection.getresponse().read())

@@ -12,7 +12,7 @@ from pixkin_proto.errors import InvalidArgument, StoreUnavailable
 
 HOST = "127.0.0.1"
 HIGHEST = 9299  # the runner looks for a free port up to here and not beyond
-_LOWEST_CHOSEN = 7000
+CHOSEN = range(7000, HIGHEST + 1)
 
 
 def check_port(port: int) -> None:
@@ -25,15 +25,14 @@ def check_port(port: int) -> None:
 
 def free_port() -> int:
     """Return a port that nobody listens on or holds just now."""
-    ports = range(_LOWEST_CHOSEN, HIGHEST + 1)
-    for port in random.sample(ports, len(ports)):
+    for port in random.sample(CHOSEN, len(CHOSEN)):
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
             return port
-    raise StoreUnavailable(f"every port from {ports.start} to {ports.stop - 1} of {HOST} is in use; stop something")
+    raise StoreUnavailable(f"every port from {CHOSEN[0]} to {CHOSEN[-1]} of {HOST} is in use; stop something")
 
 
 @contextmanager

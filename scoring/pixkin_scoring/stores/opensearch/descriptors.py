@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import InvalidArgument, StoreUnavailable, UnknownItem, listed
 
+from pixkin_scoring.items import Item
 from pixkin_scoring.stores.checks import check_item
 from pixkin_scoring.stores.opensearch.answers import acknowledged
 from pixkin_scoring.stores.opensearch.bulk import Action, Answer, patient, send
@@ -42,7 +43,7 @@ def put_descriptor(
     properties = vector_properties(descriptor, index.schema.layout)
     with tempfile.TemporaryFile() as file:
         rows = _spooled(connection, index, descriptor, blocks, file, deadline)
-        left_out = [item for item in item_ids(connection, index) if item not in rows]
+        left_out = [item for item in item_ids(connection, index, deadline=patient(deadline)) if item not in rows]
         if left_out:
             raise InvalidArgument(
                 f"{len(left_out)} items got no vector for {descriptor.name}: {listed(left_out, most=5)}; "
@@ -117,7 +118,7 @@ def _write_lean(
     for _ in range(MAX_TRIES):
         known = known_documents(connection, index, waiting, deadline, includes=["id"], whole=True)
         actions = []
-        for item, found in get_items(connection, index, list(known), thumbnails=True, vectors=True).items():
+        for item, found in _stored(connection, index, known, deadline).items():
             whole = replace(found, vectors={**found.vectors, descriptor.name: vectors[item]})
             checked = check_item(whole, schema.descriptors)
             actions.append(Action("index", item, to_document(whole, checked, schema), known[item].seen))
@@ -127,6 +128,10 @@ def _write_lean(
         if not waiting:
             return
     raise StoreUnavailable(f"{listed(waiting)} of {index.collection} were changed by other writers; try again")
+
+
+def _stored(connection: Connection, index: Index, ids: Iterable[str], deadline: float) -> dict[str, Item]:
+    return get_items(connection, index, list(ids), thumbnails=True, vectors=True, deadline=patient(deadline))
 
 
 def _check(answers: Iterable[Answer]) -> None:

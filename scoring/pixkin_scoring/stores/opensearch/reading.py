@@ -69,18 +69,24 @@ def get_documents(
 
 
 def get_items(
-    connection: Connection, index: Index, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False
+    connection: Connection,
+    index: Index,
+    ids: Sequence[str],
+    *,
+    thumbnails: bool = False,
+    vectors: bool = False,
+    deadline: float = math.inf,
 ) -> dict[str, Item]:
     """Return the items that are there by id, in the order of ids."""
     lean = index.schema.layout.lean
     excludes = [*(() if thumbnails else ("thumbnail",)), *(("ann",) if vectors and not lean else WITHOUT_VECTORS)]
-    known = get_documents(connection, index, ids, excludes=excludes)
+    known = get_documents(connection, index, ids, excludes=excludes, deadline=deadline)
     stored = {
         item: to_item(found.source, index.schema, thumbnail=thumbnails, vectors=vectors and not lean)
         for item, found in known.items()
     }
     if vectors and lean:
-        stored = _with_vectors(connection, index, stored)
+        stored = _with_vectors(connection, index, stored, deadline)
     return {item: stored[item] for item in ids if item in stored}
 
 
@@ -140,9 +146,9 @@ def scan(
         yield [item for item, _ in some], np.stack([vector for _, vector in some])
 
 
-def item_ids(connection: Connection, index: Index) -> Iterator[str]:
+def item_ids(connection: Connection, index: Index, *, deadline: float = math.inf) -> Iterator[str]:
     """Yield the ids of all items, sorted."""
-    return (hit["sort"][0] for hit in _all_hits(connection, index, [], [], 10_000))
+    return (hit["sort"][0] for hit in _all_hits(connection, index, [], [], 10_000, deadline=deadline))
 
 
 def search_hits(
@@ -182,8 +188,10 @@ def _is_possible(item: str) -> bool:
     return True
 
 
-def _with_vectors(connection: Connection, index: Index, items: dict[str, Item]) -> dict[str, Item]:
-    stored = {each.name: fetch(connection, index, each, list(items)) for each in index.schema.descriptors}
+def _with_vectors(connection: Connection, index: Index, items: dict[str, Item], deadline: float) -> dict[str, Item]:
+    stored = {
+        each.name: fetch(connection, index, each, list(items), deadline=deadline) for each in index.schema.descriptors
+    }
     return {
         item: replace(found, vectors={name: some[item] for name, some in stored.items() if item in some})
         for item, found in items.items()

@@ -201,24 +201,24 @@ def _changing(
         check_id(new.id)
         return _rename(connection, index, old.id, new, known, deadline)
     if index.schema.layout.lean:
-        return Action("index", new.id, _whole(connection, index, old.id, new), known.seen)
+        return Action("index", new.id, _whole(connection, index, old.id, new, deadline), known.seen)
     return Action("update", new.id, {"doc": changed_facts(old, new)}, known.seen)
 
 
 def _rename(connection: Connection, index: Index, old: str, new: Item, known: Known, deadline: float) -> Step:
     """Write the item under its new id, then delete the old one: an accident in between leaves two, not none."""
-    if get_items(connection, index, [new.id]):
+    if get_items(connection, index, [new.id], deadline=patient(deadline)):
         raise id_taken(new.id)
-    document = _whole(connection, index, old, new)
+    document = _whole(connection, index, old, new, deadline)
     [made] = send(connection, index.name, [Action("create", new.id, document)], deadline=deadline)
     # A conflict with the very same item is with our own request, sent again because its answer was lost.
-    if made.conflict and get_items(connection, index, [new.id]).get(new.id) != new:
+    if made.conflict and get_items(connection, index, [new.id], deadline=patient(deadline)).get(new.id) != new:
         raise id_taken(new.id)
     if made.status >= OK and not made.conflict:
         raise item_error(made.status, made.error or {})
     [gone] = send(connection, index.name, [Action("delete", old, seen=known.seen)], deadline=deadline)
     # The same here: an item that is gone was deleted by the request before.
-    if gone.status < OK or (gone.conflict and not get_documents(connection, index, [old], includes=["id"])):
+    if gone.status < OK or (gone.conflict and not known_documents(connection, index, [old], deadline)):
         return Step.DONE
     send(connection, index.name, [Action("delete", new.id)], deadline=deadline)
     if gone.conflict:
@@ -226,9 +226,9 @@ def _rename(connection: Connection, index: Index, old: str, new: Item, known: Kn
     raise item_error(gone.status, gone.error or {})
 
 
-def _whole(connection: Connection, index: Index, old: str, new: Item) -> dict[str, object]:
+def _whole(connection: Connection, index: Index, old: str, new: Item, deadline: float) -> dict[str, object]:
     """Return the whole document of a changed item, with the vectors and the thumbnail that are stored."""
-    stored = get_items(connection, index, [old], thumbnails=True, vectors=True)
+    stored = get_items(connection, index, [old], thumbnails=True, vectors=True, deadline=patient(deadline))
     if old not in stored:
         raise UnknownItem(index.collection, old)
     item = replace(new, vectors=stored[old].vectors, thumbnail=stored[old].thumbnail)

@@ -205,8 +205,9 @@ def test_a_cluster_that_refuses_connections_is_unavailable(
 ) -> None:
     through.describe(sound)
     proxy.stop()
-    with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        (READS | WRITES)[call](through, "another", soon(0.5))
+    found = outcome(lambda: (READS | WRITES)[call](through, "another", soon(0.5)))
+    assert isinstance(found, StoreUnavailable)
+    assert "cannot be reached" in found.message
 
 
 @pytest.mark.parametrize("call", TIMED)
@@ -229,18 +230,19 @@ def test_a_slow_cluster_costs_the_caller_no_more_than_its_deadline(
 
 @pytest.mark.parametrize("fault", ["429", "503", "dropped", "refused"])
 def test_tries_stay_inside_the_deadline(
-    fault: str, sound: str, proxy: FaultProxy, through: OpenSearchStore
+    fault: str, sound: str, proxy: FaultProxy
 ) -> None:
     for call in TIMED:
-        through.describe(sound)
-        if fault == "refused":
-            proxy.stop()
-        else:
-            proxy.always(FOR_EVER[fault][0])
-        began = time.monotonic()
-        with pytest.raises(Overloaded if fault == "429" else StoreUnavailable):
-            (READS | WRITES)[call](through, sound, began + 0.5)
-        assert time.monotonic() - began < 1, call
+        with closing(open_store(proxy.url)) as fresh:
+            fresh.check()
+            if fault == "refused":
+                proxy.stop()
+            else:
+                proxy.always(FOR_EVER[fault][0])
+            began = time.monotonic()
+            with pytest.raises(Overloaded if fault == "429" else StoreUnavailable):
+                (READS | WRITES)[call](fresh, sound, began + 0.5)
+            assert time.monotonic() - began < 1, call
         proxy.start()
         proxy.reset()
 
