@@ -34,6 +34,8 @@ Formula = Callable[[Floats, Floats], Floats]
 MAX_COMPONENT = 1e15
 ROUNDING = 1e-14
 """Normalised values below this are the rounding of 0 (16 pairwise additions of 65,536 bins lose 2e-15)."""
+NEXT_TO_DISJOINT = 1e-12
+"""Below the largest value by less than this is its rounding, also where terms are added one by one."""
 SMALLEST = np.finfo(np.float64).tiny
 """A stand-in for 0 that can be divided by and has a logarithm: 0/0 and 0·ln 0 become 0."""
 BLOCK = 1 << 14
@@ -119,9 +121,16 @@ def prepared_query(measure: Measure, query: NDArray[Any], *, normalise: bool) ->
 
 
 def clamp(measure: Measure, found: Floats, *, normalise: bool) -> Floats:
-    """Return values (n,) in which the rounding of 0 is 0."""
-    if measure.clamped and measure.divides(normalise=normalise):
-        return np.where(found < ROUNDING, 0.0, found)
+    """Return values (n,) in which the rounding of 0 is 0, and that of a disjoint pair's value is that value.
+
+    So pairs without anything in common are ties, however their terms were added up.
+    """
+    if not measure.divides(normalise=normalise):
+        return found
+    if measure.clamped:
+        found = np.where(found < ROUNDING, 0.0, found)
+    if measure.disjoint is not None and measure.better is Better.LOW:
+        found = np.where(found > measure.disjoint - NEXT_TO_DISJOINT, measure.disjoint, found)
     return found
 
 

@@ -407,3 +407,14 @@ def test_a_zero_query_is_refused_where_it_would_be_divided_by_zero(name: str) ->
 
 def test_a_zero_document_is_accepted() -> None:
     assert not check_vector(np.zeros(3), HISTOGRAM).any()
+
+
+@pytest.mark.parametrize("measure", ["chi2", "bhattacharyya", "jensen_shannon"])
+def test_pairs_without_anything_in_common_are_ties(measure: str) -> None:
+    draw = np.random.default_rng(11)
+    query = np.zeros(400)
+    query[:200] = draw.random(200)
+    documents = np.zeros((300, 400))
+    for count, row in enumerate(documents, start=1):
+        row[200 : 200 + min(count, 200)] = draw.random(min(count, 200))
+    assert set(values(measure, query, documents)) == {MEASURES[measure].disjoint}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +17,13 @@ import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import (
+    CollectionExists,
     Deadline,
     Internal,
     Overloaded,
     PartialResult,
     PixkinError,
+    ScriptsMissing,
     StoreDenied,
     StoreFull,
     StoreReadOnly,
@@ -175,7 +178,7 @@ def test_a_read_that_meets_a_fault_at_any_of_its_requests_raises_what_it_is(
     for position, (fault, (behaviour, leaf)) in itertools.product(range(proxy.count), FOR_EVER.items()):
         proxy.when(after(position, behaviour))
         with closing(open_store(proxy.url)) as fresh:
-            found = outcome(lambda: READS[call](fresh, sound, soon()))  # noqa: B023  # called here
+            found = outcome(lambda: READS[call](fresh, sound, soon()))  # called here
         if type(found) is not leaf and not (call == "check" and leaf is StoreDenied and position):
             wrong.append((position, fault, found))
     assert wrong == []
@@ -193,7 +196,7 @@ def test_a_write_that_meets_a_fault_at_any_of_its_requests_raises_what_it_is(
         name = make(COUNT)
         proxy.when(after(position, behaviour))
         with closing(open_store(proxy.url)) as fresh:
-            found = outcome(lambda: WRITES[call](fresh, name, soon(0.5)))  # noqa: B023  # called here
+            found = outcome(lambda: WRITES[call](fresh, name, soon(2)))  # noqa: B023  # called here
         if type(found) is not leaf:
             wrong.append((position, fault, found, proxy.requests[-1].path))
     assert wrong == []
@@ -229,9 +232,7 @@ def test_a_slow_cluster_costs_the_caller_no_more_than_its_deadline(
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "dropped", "refused"])
-def test_tries_stay_inside_the_deadline(
-    fault: str, sound: str, proxy: FaultProxy
-) -> None:
+def test_tries_stay_inside_the_deadline(fault: str, sound: str, proxy: FaultProxy) -> None:
     for call in TIMED:
         with closing(open_store(proxy.url)) as fresh:
             fresh.check()
@@ -262,3 +263,286 @@ def test_a_cluster_that_recovers_is_waited_for(
     proxy.when(lambda _: next(every_other))
     with closing(open_store(proxy.url)) as fresh:
         assert outcome(lambda: run(fresh, name, soon())) == expected
+
+
+def state(store: OpenSearchStore, name: str) -> object:
+    """Return all that a collection holds, None where it is gone."""
+    if name not in store.list():
+        return None
+    found = store.list_items(name, (), size=1000)
+    whole = store.get(name, [item.id for item in found], vectors=True, thumbnails=True)
+    described = store.describe(name)
+    attached = store.get_attachment(name, "graph")
+    return (
+        plain(whole),
+        [item.id for item in found],
+        described.items,
+        described.descriptors,
+        attached and (attached[0], attached[1] == store.generation(name)),
+        described.layout["index"].removeprefix(name),
+        store.verify(name).problems and [problem.replace(name, "") for problem in store.verify(name).problems],
+    )
+
+
+AGAIN: dict[str, Call] = {
+    **WRITES,
+    "add new": lambda store, name, end: list(
+        store.add(name, [replace(item, id=f"new {item.id}") for item in items(3)], deadline=end)
+    ),
+    "put_attachment": lambda store, name, end: [
+        store.put_attachment(name, "graph", data, deadline=end) for data in (b"data" * 2_000_000, b"other", b"other")
+    ],
+    "rollback": lambda store, name, _: store.rollback(name).items,
+}
+"""Writes whose every request is answered by a broken connection once."""
+
+
+@pytest.mark.parametrize("lost", [drop_after, truncated, lambda: then(answer(504, b""))])
+@pytest.mark.parametrize("call", AGAIN)
+def test_a_write_whose_answer_is_lost_is_as_if_it_had_happened_once(
+    call: str, lost: Callable[[], Behaviour], make: Maker, proxy: FaultProxy, direct: OpenSearchStore
+) -> None:
+    def prepared() -> str:
+        name = make(COUNT)
+        if call == "rollback":
+            direct.reindex(name, lambda layout: layout)
+        return name
+
+    name = prepared()
+    with closing(open_store(proxy.url)) as fresh:
+        expected = plain(AGAIN[call](fresh, name, soon()))
+    count, result = proxy.count, state(direct, name)
+    for position in range(count):
+        name = prepared()
+        proxy.when(after(position, lost(), once=True))
+        with closing(open_store(proxy.url)) as fresh:
+            assert plain(AGAIN[call](fresh, name, soon())) == expected, position
+        assert state(direct, name) == result, position
+
+
+def then(reply: Behaviour) -> Behaviour:
+    """Let the node do it, and answer something else."""
+
+    def behave(request: Request, ask: Forward) -> Reply:
+        ask()
+        return reply(request, ask)
+
+    return behave
+
+
+def test_the_create_of_another_is_told_from_ones_own(make: Maker, through: OpenSearchStore, proxy: FaultProxy) -> None:
+    name = make()
+
+    def hidden(request: Request) -> Behaviour | None:
+        # As if the other's create came between the look and our own create.
+        looks = request.method == "GET" and request.path.startswith(f"/{name}")
+        return (
+            error(404, "index_not_found_exception", "no such index")
+            if looks and "_mapping" not in request.path
+            else None
+        )
+
+    proxy.when(hidden)
+    with pytest.raises(CollectionExists):
+        through.create(name, [HUES])
+
+
+def busy_items(status: int, kind: str) -> Behaviour:
+    """Let the node take the first half of the items of a _bulk, and refuse the others."""
+
+    def behave(request: Request, ask: Forward) -> Reply:
+        reply = ask()
+        half = len(reply.json["items"]) // 2
+        refusal = {"create": {"status": status, "error": {"type": kind, "reason": "rejected execution of a bulk"}}}
+        return replace(reply, body=json.dumps({"items": reply.json["items"][:half] + [refusal] * half}).encode())
+
+    return behave
+
+
+def test_items_that_a_busy_cluster_refuses_are_sent_again(
+    make: Maker, through: OpenSearchStore, proxy: FaultProxy
+) -> None:
+    name = make()
+    refusals = iter([busy_items(429, "opensearch_rejected_execution_exception")] * 3)
+    proxy.when(lambda request: next(refusals, None) if "_bulk" in request.path else None)
+    results = list(through.add(name, items(COUNT), deadline=soon()))
+    assert [(result.id, result.state) for result in results] == [(item, "added") for item in IDS]
+    assert through.describe(name).items == COUNT
+
+
+def test_items_that_a_cluster_refuses_for_ever_are_overload_within_the_deadline(
+    make: Maker, through: OpenSearchStore, proxy: FaultProxy
+) -> None:
+    name = make(COUNT)
+    refusal = answer(
+        200, {"items": [{"index": {"status": 429, "error": {"type": "rejected_execution_exception"}}}] * 3}
+    )
+    proxy.when(lambda request: refusal if "_bulk" in request.path else None)
+    began = time.monotonic()
+    with pytest.raises(Overloaded):
+        through.remove(name, IDS[:3], deadline=began + 1)
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("block", "leaf"),
+    [("read_only_allow_delete", StoreFull), ("write", StoreReadOnly), ("read_only", StoreReadOnly)],
+)
+def test_an_index_that_takes_no_writes_says_so_and_is_read_all_the_same(
+    block: str, leaf: type[PixkinError], make: Maker, direct: OpenSearchStore
+) -> None:
+    name = make(COUNT)
+
+    def blocked(*, on: bool) -> None:
+        settings = {"index": {f"blocks.{block}": True if on else None}}
+        direct.connection.ask("PUT", f"/{name}-v0001/_settings", body=settings)
+
+    expected = {call: outcome(lambda call=call: READS[call](direct, name, soon())) for call in READS}
+    blocked(on=True)
+    for call in ("add", "update", "remove", "add_descriptor"):
+        began = time.monotonic()
+        with pytest.raises(leaf):
+            WRITES[call](direct, name, soon(20))
+        assert time.monotonic() - began < 5, call  # a full disk does not go away
+    assert {call: outcome(lambda call=call: READS[call](direct, name, soon())) for call in READS} == expected
+    blocked(on=False)
+    assert {result.state for result in direct.add(name, items(COUNT), deadline=soon())} == {"replaced"}
+
+
+def failed_shards(kept: int, reason: str = "node_disconnected_exception") -> Callable[[Any], Any]:
+    """Change the answer of a search as if only so many of two shards had answered."""
+
+    def change(reply: Any) -> Any:
+        failures = [{"shard": 1, "reason": {"type": reason, "reason": "gone"}}]
+        shards = {"total": 2, "successful": kept, "skipped": 0, "failed": 2 - kept, "failures": failures}
+        hits = reply["hits"]["hits"]
+        return {**reply, "_shards": shards, "hits": {"hits": hits[: len(hits) * kept // 2]}}
+
+    return change
+
+
+@pytest.mark.parametrize("call", ["candidates", "all labels", "list_items", "scan", "describe"])
+@pytest.mark.parametrize(
+    ("change", "leaf"),
+    [
+        (failed_shards(1), PartialResult),
+        (failed_shards(0), StoreUnavailable),
+        (failed_shards(0, "circuit_breaking_exception"), Overloaded),
+        (lambda reply: {**reply, "timed_out": True}, PartialResult),
+    ],
+)
+def test_a_search_that_not_every_shard_answered_is_an_error_and_not_an_empty_result(
+    call: str, change: Callable[[Any], Any], leaf: type[PixkinError], sound: str, proxy: FaultProxy
+) -> None:
+    proxy.when(lambda request: rewritten(change) if "_search" in request.path else None)
+    with closing(open_store(proxy.url)) as fresh:
+        assert type(outcome(lambda: READS[call](fresh, sound, soon()))) is leaf
+
+
+def test_what_the_other_shards_found_comes_where_that_is_allowed_and_says_so(
+    sound: str, through: OpenSearchStore, proxy: FaultProxy
+) -> None:
+    whole = through.candidates(sound, QUERY, depth=10, filters=())
+    proxy.when(lambda request: rewritten(failed_shards(1)) if "_search" in request.path else None)
+    some = through.candidates(sound, QUERY, depth=10, filters=(), allow_partial=True)
+    assert some.ids == whole.ids[:5]
+    assert "1 of 2 shards failed" in some.partial
+    proxy.when(lambda request: rewritten(failed_shards(0)) if "_search" in request.path else None)
+    with pytest.raises(StoreUnavailable):
+        through.candidates(sound, QUERY, depth=10, filters=(), allow_partial=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "leaf"),
+    [
+        (failed_shards(1), PartialResult),
+        (failed_shards(0), StoreUnavailable),
+        (lambda reply: {**reply, "timed_out": True}, PartialResult),
+        (lambda _: {}, StoreUnavailable),
+        (lambda _: [], StoreUnavailable),
+        (lambda _: {"error": {"type": "circuit_breaking_exception", "reason": "heap"}, "status": 429}, Overloaded),
+        (lambda _: {"error": {"type": "x", "reason": "unable to find script [y]"}, "status": 404}, ScriptsMissing),
+    ],
+)
+def test_of_several_searches_in_one_request_each_fails_alone(
+    change: Callable[[Any], Any], leaf: type[PixkinError], sound: str, through: OpenSearchStore, proxy: FaultProxy
+) -> None:
+    whole = through.candidates_batch(searches(sound))
+    proxy.when(lambda request: rewritten(change_second) if "_msearch" in request.path else None)
+
+    def change_second(reply: Any) -> Any:
+        first, second, third = reply["responses"]
+        return {"responses": [first, change(second), third]}
+
+    found = through.candidates_batch(searches(sound))
+    assert type(found[1]) is leaf
+    assert plain([found[0], found[2]]) == plain([whole[0], whole[2]])
+
+
+def shortened(chance: Random) -> Callable[[Any], Any]:
+    """Change an answer as a cluster with shards that are gone would, or cut a part of it away."""
+
+    def change(reply: Any) -> Any:
+        if "responses" in reply:
+            place = chance.randrange(len(reply["responses"]))
+            return {"responses": [change(each) if at == place else each for at, each in enumerate(reply["responses"])]}
+        if "docs" in reply:
+            gone = {"error": {"type": "no_shard_available_action_exception", "reason": "no shard"}}
+            return {"docs": [{"_id": each["_id"], **gone} for each in reply["docs"]]}
+        if "hits" in reply:
+            return chance.choice([failed_shards(0), failed_shards(1), timed_out, lambda _: {"hits": {}}])(reply)
+        if "indices" in reply:
+            return {**reply, "indices": {}, "_shards": {"total": 1, "successful": 0, "failed": 0}}
+        return {}
+
+    return change
+
+
+def timed_out(reply: Any) -> Any:
+    """Change the answer of a search as if its time had been over before a hit was found."""
+    return {**reply, "timed_out": True, "hits": {"hits": []}}
+
+
+def test_of_a_thousand_reads_through_faults_none_looks_as_if_there_were_nothing(
+    sound: str, nodes: Callable[[str], Node], impatient: None
+) -> None:
+    url = nodes("3.8.0").url
+    with closing(open_store(url)) as store:
+        expected = {call: outcome(lambda call=call: READS[call](store, sound, soon())) for call in READS}
+    with ThreadPoolExecutor(4) as pool:
+        counts = sum(pool.map(lambda seed: faulted(url, sound, expected, seed), range(4)), Counter[str]())
+    assert counts["faulted"] >= 1000
+    assert counts["silent"] == 0
+    assert counts["error"] > 700
+
+
+def faulted(url: str, name: str, expected: Mapping[str, object], seed: int) -> Counter[str]:
+    """Make 250 reads that meet faults, and count what came of them."""
+    chance = Random(seed)  # noqa: S311  # no secrets
+    counts = Counter[str]()
+    hit = False
+
+    def choose(_: Request) -> Behaviour:
+        nonlocal hit
+        if chance.random() < 0.4:
+            return forward()
+        hit = True
+        return chance.choice([*(behaviour for behaviour, _ in FOR_EVER.values()), rewritten(shortened(chance))])
+
+    with FaultProxy(url) as proxy:
+        store = open_store(proxy.url)
+        while counts["faulted"] < 250:
+            hit = False
+            if chance.random() < 0.3:
+                store.close()
+                store = open_store(proxy.url)
+            proxy.when(choose)
+            call = chance.choice([*READS])
+            found = outcome(lambda: READS[call](store, name, soon(5)))  # noqa: B023  # called here
+            if hit:
+                kind = "error" if isinstance(found, PixkinError) else "same" if found == expected[call] else "silent"
+                assert not isinstance(found, Internal), (call, found)
+                assert kind != "silent", (call, found)
+                counts.update([kind, "faulted"])
+        store.close()
+    return counts
