@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from pixkin_server.opensearch_node.node import Node, start_node
 
@@ -53,6 +56,25 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.jpg", quality=92)
     return folder
+
+
+@pytest.fixture(scope="session")
+def histograms(data: Path, extractors: Path) -> NDArray[np.float32]:
+    """The HSV histograms of 1,000 photos of Corel and 1,000 pictures of CIFAR, (2000, 405) float32."""
+    from pixkin_embedding.encoder import load_encoder
+    from pixkin_embedding.images import decode
+    from pixkin_embedding.preprocessing import prepare
+
+    encoder = load_encoder(extractors / "hsv-histogram.onnx")
+    pictures = [path.read_bytes() for path in sorted((data / "corel1k").glob("*/*.jpg"))]
+    with zipfile.ZipFile(data / "cifar10" / "test.zip") as cifar:
+        pictures += [cifar.read(name) for name in sorted(cifar.namelist())[::10] if name.endswith(".jpg")][:1000]
+    assert len(pictures) == 2000
+    rows: list[Any] = [
+        encoder.encode(prepare(decode(picture), encoder.extractor.preprocessing)[np.newaxis])["histogram"]
+        for picture in pictures
+    ]
+    return np.concatenate(rows)
 
 
 @pytest.fixture(scope="session")
