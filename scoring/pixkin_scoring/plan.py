@@ -137,8 +137,8 @@ def _is_approximate(stage: Stage, collection: Collection, descriptor: Descriptor
         return indexed and collection.items * descriptor.dim > EXACT_BUDGET
     if not indexed:
         raise InvalidPlan(
-            f"{collection.name} has no approximate index for {descriptor.name}; search with --candidates exact, or make "
-            "an index on a cluster with the k-NN plugin (opensearch-knn): "
+            f"{collection.name} has no approximate index for {descriptor.name}; search with --candidates exact, or "
+            "make an index on a cluster with the k-NN plugin (opensearch-knn): "
             f"pixkin index reindex {collection.name} --ann"
         )
     return True

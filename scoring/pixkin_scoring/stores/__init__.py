@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import PixkinError
+from pixkin_proto.errors import InvalidArgument, PixkinError
 
 from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUpdate, Verification
@@ -160,6 +160,8 @@ def open_store(name: str, *, insecure: bool = False) -> Store:
         from pixkin_scoring.stores.opensearch.store import OpenSearchStore
 
         return OpenSearchStore(name, insecure=insecure)
+    if "://" in name:
+        raise InvalidArgument(f"{name} is no store; name a directory, or a cluster by https://HOST:PORT")
     from pixkin_scoring.stores.embedded.store import EmbeddedStore
 
     return EmbeddedStore(name)

@@ -154,7 +154,7 @@ def test_a_layout_that_cannot_be_is_refused_in_one_line(
 def test_a_reindex_changes_only_what_is_named(pixkin: Cli, filled: str, folder: Path, on_cluster: Where) -> None:
     before = pixkin("search", filled, folder / "red/a.jpg", *on_cluster).out
     ran = pixkin("index", "reindex", filled, "--shards", "2", "--ann", "--lean", *on_cluster[:2])
-    assert (ran.status, ran.err) == (0, "")
+    assert (ran.status, ran.err.startswith(f"{filled}-v0001 stays for")) == (0, True)
     assert ran.out.startswith(f"{filled}: 4 items")
     found = layout(pixkin, filled, on_cluster)
     assert (found["index"], found["shards"], found["source"]) == (f"{filled}-v0002", "2", "lean")
@@ -196,20 +196,21 @@ def test_a_rollback_asks_and_leaves_behind_what_was_written_since(
     assert layout(pixkin, filled, on_cluster)["index"] == f"{filled}-v0002"
 
 
-def test_a_reindex_asks_before_it_deletes_the_way_back(
-    pixkin: Cli, filled: str, cluster: str, on_cluster: Where
-) -> None:
+def test_prune_asks_before_it_deletes_the_way_back(pixkin: Cli, filled: str, cluster: str, on_cluster: Where) -> None:
     store = on_cluster[:2]
-    ran = pixkin("index", "reindex", filled, "--drop-old", *store, stdin="n\n")
-    assert (ran.status, f"delete {filled}-v0001" in ran.err) == (1, True)
-    assert list(asked("GET", f"{cluster}/{filled}-v*")) == [f"{filled}-v0001"]
-    ran = pixkin("index", "reindex", filled, "--drop-old", "--yes", *store)
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith(f"{filled}-v0001 is gone\n{filled}: 4 items")
+    ran = pixkin("index", "prune", filled, *store)
+    assert (ran.status, ran.out, ran.err) == (0, "", f"{filled} has no other version\n")
+    ran = pixkin("index", "reindex", filled, *store)
+    assert (ran.status, f"{filled}-v0001 stays" in ran.err) == (0, True)
+    ran = pixkin("index", "prune", filled, *store, stdin="n\n")
+    assert (ran.status, f"Delete {filled}-v0001" in ran.err) == (1, True)
+    assert sorted(asked("GET", f"{cluster}/{filled}-v*")) == [f"{filled}-v0001", f"{filled}-v0002"]
+    ran = pixkin("index", "prune", filled, *store, "--yes")
+    assert (ran.status, ran.out, ran.err) == (0, f"{filled}-v0001 is gone\n", "")
     assert list(asked("GET", f"{cluster}/{filled}-v*")) == [f"{filled}-v0002"]
 
 
-@pytest.mark.parametrize("command", ["reindex", "rollback"])
+@pytest.mark.parametrize("command", ["reindex", "rollback", "prune"])
 def test_versions_are_for_a_cluster_and_not_through_a_server(
     pixkin: Cli, made: str, command: str, workplace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

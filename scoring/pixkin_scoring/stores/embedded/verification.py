@@ -40,7 +40,7 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
     for table, descriptor in tables(connection).items():
         for finding, ids in _findings(connection, table, descriptor):
             if ids:
-                yield f"{finding} for: {listed(ids, most=NAMED)}; add the item again"
+                yield f"{finding} for: {listed(ids, most=NAMED)}; remove it and add it again"
 
 
 def _findings(connection: sqlite3.Connection, table: str, descriptor: Descriptor) -> Iterator[tuple[str, list[str]]]:

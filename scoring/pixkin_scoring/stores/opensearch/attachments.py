@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import math
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pixkin_scoring.stores.opensearch.answers import acknowledged, documents
 from pixkin_scoring.stores.opensearch.bulk import Action, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, item_error
+from pixkin_scoring.stores.opensearch.mapping import write_alias
 
 CHUNK_BYTES = 3 << 20  # 4 MiB as base64; a cluster takes requests of 100 MB unless told otherwise
 _STORED = {"index": False, "doc_values": False}
@@ -50,8 +50,7 @@ class Head:
 def put_chunks(connection: Connection, collection: str, key: str, data: bytes, *, deadline: float) -> str:
     """Store the bytes under their own hash, which they are not yet known by; returns it."""
     index = attachments_index(collection)
-    with contextlib.suppress(IndexExists):
-        acknowledged(connection.ask("PUT", f"/{index}", body=BODY, deadline=deadline))
+    _make(connection, index, deadline)
     digest = hashlib.sha256(data).hexdigest()
     for number, start in enumerate(range(0, len(data), CHUNK_BYTES)):
         chunk = {"data": base64.b64encode(data[start : start + CHUNK_BYTES]).decode("ascii")}
@@ -107,6 +106,15 @@ def get_chunks(connection: Connection, collection: str, key: str, head: Head) ->
     if hashlib.sha256(data).hexdigest() != head.sha256:
         raise StoreFormat(f"the attachment {key} of {collection} is damaged; make it again")
     return data
+
+
+def _make(connection: Connection, index: str, deadline: float) -> None:
+    alias = write_alias(index)
+    try:
+        acknowledged(connection.ask("PUT", f"/{index}", body={**BODY, "aliases": {alias: {}}}, deadline=deadline))
+    except IndexExists:
+        actions = [{"add": {"index": index, "alias": alias}}]
+        acknowledged(connection.ask("POST", "/_aliases", body={"actions": actions}, deadline=deadline))
 
 
 def _old_chunks(

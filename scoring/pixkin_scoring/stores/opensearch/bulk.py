@@ -14,6 +14,8 @@ from typing import Any
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import as_line
+from pixkin_scoring.stores.opensearch.faults import IndexMissing
+from pixkin_scoring.stores.opensearch.mapping import write_alias
 
 MAX_BYTES = 8 << 20
 MAX_ACTIONS = 1000
@@ -61,7 +63,8 @@ class Answer:
 def send(connection: Connection, index: str, actions: Sequence[Action], *, deadline: float) -> list[Answer]:
     """Send actions on different documents; returns the answer to each, in their order.
 
-    Actions that a busy cluster refuses are sent again until the deadline. Raises what `Connection.ask` raises.
+    Actions that a busy cluster refuses are sent again until the deadline. Raises what `Connection.ask` raises, and
+    IndexMissing for an index that is gone.
     """
     end = patient(deadline)
     answers: list[Answer] = []
@@ -92,14 +95,17 @@ def _send_chunk(connection: Connection, index: str, lines: Sequence[bytes], end:
 def _send_once(connection: Connection, index: str, lines: Sequence[bytes], end: float) -> list[Answer]:
     reply = connection.ask(
         "POST",
-        f"/{index}/_bulk",
+        f"/{write_alias(index)}/_bulk",
         lines=lines,
-        params={"filter_path": "items.*.status,items.*.error"},
+        params={"filter_path": "items.*.status,items.*.error", "require_alias": True},
         deadline=end,
         retry_seconds=max(0.0, end - time.monotonic()),
     )
     items = part(reply, "items", list, length=len(lines))
-    return [Answer(part(item, "status", int), item.get("error")) for entry in items for item in entry.values()]
+    answers = [Answer(part(item, "status", int), item.get("error")) for entry in items for item in entry.values()]
+    if any((answer.error or {}).get("type") == "index_not_found_exception" for answer in answers):
+        raise IndexMissing(f"no such index [{index}]")
+    return answers
 
 
 def _is_busy(answer: Answer) -> bool:

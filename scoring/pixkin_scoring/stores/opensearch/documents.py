@@ -96,7 +96,7 @@ def to_item(source: Source, schema: Schema, *, thumbnail: bool = False, vectors:
     except (KeyError, TypeError, ValueError) as error:
         raise StoreFormat(
             f"document {source.get('id', '')!r} was changed by hand ({type(error).__name__}: {error}); "
-            "add the item again"
+            "remove it and add it again"
         ) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pixkin_proto.errors import StoreFormat, UnknownCollection, listed
@@ -20,13 +20,18 @@ ABOUT = "*.aliases,*.mappings._meta,*.settings"
 
 @dataclass(frozen=True)
 class Index:
-    """One version of a collection. settings: those of the `index` object, as the cluster prints them."""
+    """One version of a collection.
+
+    settings: those of the `index` object, as the cluster prints them · aliases: the names that the index has beside its
+    own.
+    """
 
     collection: str
     name: str
     version: int
     schema: Schema
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
 
     @property
     def takes_writes(self) -> bool:
@@ -112,7 +117,14 @@ def _index(collection: str, name: str, about: Mapping[str, Any]) -> Index:
             f"the alias {collection} names {name}, and the index of a collection is called {collection}-v0001 "
             "and so on; choose another name for the collection"
         )
-    return Index(collection, name, version, schema, about.get("settings", {}).get("index", {}))
+    return Index(
+        collection,
+        name,
+        version,
+        schema,
+        about.get("settings", {}).get("index", {}),
+        frozenset(about.get("aliases", {})),
+    )
 
 
 def _missing(connection: Connection, collection: str, deadline: float) -> Exception:

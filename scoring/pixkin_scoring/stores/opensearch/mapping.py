@@ -79,6 +79,15 @@ def index_name(collection: str, version: int) -> str:
     return f"{collection}-v{version:04}"
 
 
+def write_alias(index: str) -> str:
+    """Return the alias through which an index is written.
+
+    A write to an index that was deleted a moment ago would make it anew, without a mapping; a write to an alias does
+    not. The dot keeps it apart from every collection's name.
+    """
+    return f"{index}.writes"
+
+
 def version_of(index: str, collection: str) -> int | None:
     """Return which version of a collection an index is; None when it is none."""
     found = VERSION.fullmatch(index.removeprefix(collection)) if index.startswith(collection) else None

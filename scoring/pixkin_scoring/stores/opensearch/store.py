@@ -268,6 +268,11 @@ class OpenSearchStore:
         self._forget(name)
         return self.describe(name)
 
+    def unused_versions(self, name: str) -> builtins.list[str]:
+        """Return the names of the indices of versions that are not in use."""
+        with self._reading(name) as index:
+            return [other.name for other in versions.other_versions(self.connection, index)]
+
     def remove_versions(self, name: str) -> builtins.list[str]:
         """Delete the versions that are not in use; returns the names of their indices."""
         check_name("collection", name)
@@ -341,7 +346,7 @@ class OpenSearchStore:
                 "blocked; try again when that is done, or see: pixkin index verify"
             )
         with self._known_as(name, deadline):
-            versions.repair_refresh(self.connection, index)
+            list(versions.repair(self.connection, index))
         return index
 
     def _describe(self, index: Index, deadline: float) -> Collection:

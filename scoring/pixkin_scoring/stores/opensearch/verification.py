@@ -17,7 +17,7 @@ from pixkin_scoring.stores.opensearch.mapping import index_body, vector_field
 from pixkin_scoring.stores.opensearch.reading import list_items, scan, search_hits
 from pixkin_scoring.stores.opensearch.scripts import verify_scripts
 from pixkin_scoring.stores.opensearch.statistics import counted
-from pixkin_scoring.stores.opensearch.versions import other_versions, repair_refresh
+from pixkin_scoring.stores.opensearch.versions import other_versions, repair
 
 NAMED = 5
 PAGE = 1000
@@ -31,18 +31,19 @@ def verify(connection: Connection, index: Index) -> Verification:
 
 
 def _problems(connection: Connection, index: Index) -> Iterator[str]:
-    if repair_refresh(connection, index):
-        yield f"{index.name} was not refreshed any more, so that new items were not found; it is again"
+    yield from repair(connection, index)
+    name = index.collection
     if not index.takes_writes:
         yield (
-            f"{index.name} takes no writes; when no re-index is running, lift the block with: "
-            f"pixkin index rollback, or by its setting index.blocks.write"
+            f"{index.name} takes no writes: a re-index is running, or was cut off; then finish it with: "
+            f"pixkin index reindex {name}"
         )
     for other in other_versions(connection, index):
-        yield (
-            f"{other.name} is an older or unfinished version that takes space; when it is not wanted for a rollback, "
-            "delete it with: pixkin index reindex --drop-old"
-        )
+        if other.version > index.version:
+            yield (
+                f"{other.name} is not in use: a re-index was cut off, or a rollback has left it; delete it with: "
+                f"pixkin index prune {name}"
+            )
     yield from _mapping_problems(connection, index)
     yield from verify_scripts(connection)
     yield from _document_problems(connection, index)
@@ -88,7 +89,7 @@ def _document_problems(connection: Connection, index: Index) -> Iterator[str]:
         }
         without = [str(hit["_id"]) for hit in search_hits(connection, index, body)]
         if without:
-            yield f"no vector of {descriptor.name} for: {listed(without, most=NAMED)}; add the item again"
+            yield f"no vector of {descriptor.name} for: {listed(without, most=NAMED)}; remove it and add it again"
         try:
             damaged = [
                 ids[row]
@@ -99,7 +100,8 @@ def _document_problems(connection: Connection, index: Index) -> Iterator[str]:
             yield error.message
             continue
         if damaged:
-            yield f"a vector of {descriptor.name} is not finite for: {listed(damaged, most=NAMED)}; add the item again"
+            named = listed(damaged, most=NAMED)
+            yield f"a vector of {descriptor.name} is not finite for: {named}; remove it and add it again"
     yield from _fact_problems(connection, index)
 
 

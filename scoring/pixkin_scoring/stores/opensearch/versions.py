@@ -27,7 +27,14 @@ from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, list_collections, version_names
-from pixkin_scoring.stores.opensearch.mapping import Schema, index_body, index_name, served_settings, version_of
+from pixkin_scoring.stores.opensearch.mapping import (
+    Schema,
+    index_body,
+    index_name,
+    served_settings,
+    version_of,
+    write_alias,
+)
 from pixkin_scoring.stores.opensearch.reading import get_items, list_items
 from pixkin_scoring.stores.opensearch.statistics import counted, measured
 from pixkin_scoring.stores.opensearch.writing import add_batch
@@ -84,7 +91,7 @@ def reindex(
         generation, _ = measured(connection, old)
         schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex, base=generation + 1)
         _make(connection, name, schema, loading=True)
-        items = _copy(connection, old, Index(collection, name, old.version + 1, schema, {}), told)
+        items = _copy(connection, old, Index(collection, name, old.version + 1, schema), told)
         _finish(connection, name, layout, items)
         _swap(connection, collection, old.name, name)
     except BaseException:
@@ -148,19 +155,21 @@ def declare(connection: Connection, index: Index, descriptor: Descriptor, *, dea
     acknowledged(connection.ask("PUT", f"/{index.name}/_mapping", body={"_meta": meta}, deadline=deadline))
 
 
-def repair_refresh(connection: Connection, index: Index) -> bool:
-    """Put the refreshing of an index back that a load has left off; returns whether that was needed."""
-    if index.settings.get("refresh_interval") != "-1":
-        return False
-    _set(connection, index.name, served_settings(index.schema.layout))
-    return True
+def repair(connection: Connection, index: Index) -> Iterator[str]:
+    """Put back what a load has left off or a hand has removed, and yield a sentence for each."""
+    if index.settings.get("refresh_interval") == "-1":
+        _set(connection, index.name, served_settings(index.schema.layout))
+        yield f"{index.name} was not refreshed any more, so that new items were not found; it is again"
+    alias = write_alias(index.name)
+    if alias not in index.aliases:
+        action = {"add": {"index": index.name, "alias": alias}}
+        acknowledged(connection.ask("POST", "/_aliases", body={"actions": [action]}, deadline=_later()))
+        yield f"the alias {alias}, through which items are written, was gone; it is there again"
 
 
 def _make(connection: Connection, name: str, schema: Schema, *, alias: str = "", loading: bool = False) -> None:
     """Make an index; one that is there with our token was made by a request whose answer was lost."""
-    body = index_body(schema, loading=loading)
-    if alias:
-        body["aliases"] = {alias: {}}
+    body = {**index_body(schema, loading=loading), "aliases": {write_alias(name): {}, **({alias: {}} if alias else {})}}
     try:
         acknowledged(connection.ask("PUT", f"/{name}", body=body, deadline=_later()))
     except IndexExists as error:

@@ -1,4 +1,4 @@
-"""`pixkin index reindex` and `rollback`: the versions of a collection in OpenSearch."""
+"""`pixkin index reindex`, `rollback` and `prune`: the versions of a collection in OpenSearch."""
 
 from __future__ import annotations
 
@@ -22,32 +22,21 @@ yes = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.command(short_help="Build the index of COLLECTION anew in OpenSearch, with another layout.")
 @click.argument("collection")
 @other_layout_options
-@click.option(
-    "--drop-old", is_flag=True, help="Delete all other versions afterwards; `rollback` has none to go back to."
-)
-@yes
 @shared.store_only
-def reindex(collection: str, drop_old: bool, yes: bool, **options: Any) -> None:
+def reindex(collection: str, **options: Any) -> None:
     """Build the index of COLLECTION anew beside the old one, and put it in its place.
 
     What is not named of the layout stays as it is. Nothing is encoded. Meanwhile the collection answers searches and
-    takes no writes. The version before stays for `index rollback`; --drop-old asks and deletes it. Works on a cluster
+    takes no writes. The version before stays for `index rollback` until `index prune` deletes it. Works on a cluster
     only, not through a server.
     """
     given = take_layout(options)
     with _cluster(options) as store:
         before = store.describe(collection)
-        if drop_old and not yes:
-            agreed(
-                f"Re-index {collection}, then delete {before.layout['index']} and older versions, with no way back?",
-                otherwise=f"{collection} stays as it is",
-            )
         with _counted(before.items) as told:
             found = store.reindex(collection, lambda layout: changed_layout(layout, given), told=told)
-        removed = store.remove_versions(collection) if drop_old else []
-    for name in removed:
-        click.echo(f"{name} is gone")
     print_collection(found)
+    click.echo(f"{before.layout['index']} stays for `index rollback`; `index prune` deletes it", err=True)
 
 
 @click.command(short_help="Go back to the version of COLLECTION before the last re-index in OpenSearch.")
@@ -68,6 +57,26 @@ def rollback(collection: str, yes: bool, **options: Any) -> None:
             )
         found = store.rollback(collection)
     print_collection(found)
+
+
+@click.command(short_help="Delete the versions of COLLECTION in OpenSearch that are not in use.")
+@click.argument("collection")
+@yes
+@shared.store_only
+def prune(collection: str, yes: bool, **options: Any) -> None:
+    """Delete the versions of COLLECTION that are not in use.
+
+    These are the ones before an `index reindex`, the one that an `index rollback` left, and what an interrupted
+    `index reindex` left. `index rollback` then has none to go back to. Works on a cluster only, not through a server.
+    """
+    with _cluster(options) as store:
+        unused = store.unused_versions(collection)
+        if unused and not yes:
+            agreed(f"Delete {', '.join(unused)}, with no way back?", otherwise="they stay")
+        for name in store.remove_versions(collection) if unused else ():
+            click.echo(f"{name} is gone")
+    if not unused:
+        click.echo(f"{collection} has no other version", err=True)
 
 
 @contextmanager

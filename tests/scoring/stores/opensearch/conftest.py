@@ -74,7 +74,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def making(store: OpenSearchStore) -> Iterator[Maker]:
-    """Yield what makes collections in a store, and drop them at the end."""
+    """Yield what makes collections in a store; in the end they are dropped, and those named after them."""
     made: list[str] = []
 
     def make(count: int = 0, *, layout: IndexLayout | None = None, descriptors: Sequence[Descriptor] = (HUES,)) -> str:
@@ -86,7 +86,7 @@ def making(store: OpenSearchStore) -> Iterator[Maker]:
         return name
 
     yield make
-    for name in made:
+    for name in [left for left in store.list() if any(left == name or left.startswith(f"{name}-") for name in made)]:
         with contextlib.suppress(UnknownCollection):
             store.drop(name)
 
