@@ -37,7 +37,7 @@ from pixkin_server.opensearch_node.node import Node, start_node
 
 VERSION = "2.19.1"
 COUNT, DIM = 25_000, 405
-QUERIES = 30
+QUERIES = 100
 ROUNDS = 7
 SCAN_LIMITS = {"chi2": 1.4, "kl": 1.3, "jensen_shannon": 3.0}
 """Times the scan with the Euclidean script, dense vectors."""
@@ -75,6 +75,7 @@ def dense_scans(store: OpenSearchStore) -> list[report.Row]:
     drawn = np.random.default_rng(0).random((COUNT, DIM), dtype=np.float32) + np.float32(0.01)
     store.create("dense", [Descriptor("plain", DIM, non_negative=True)], layout=IndexLayout(slices=2))
     seconds = load(store, "dense", {"plain": drawn})
+    store.merge("dense")
     asked = {name: ScoringQuery("plain", name, drawn[7].astype(np.float64)) for name in MEASURES}
     runs = {name: search_of(store, "dense", query) for name, query in asked.items()}
     taken = milliseconds(runs)
@@ -104,6 +105,8 @@ def neighbours(store: OpenSearchStore, histograms: Rows) -> list[report.Row]:
             "value": len(histograms) / seconds,
         }
     ]
+    _, merging = timed(lambda: store.merge("near"))
+    rows.append({"figure": "index merge of these, s", "value": merging / 1000})
     chosen = np.random.default_rng(1).choice(len(histograms), QUERIES, replace=False)
     for name, depth in DEPTHS.items():
         descriptor = "smoothed" if name == "kl" else "root"
@@ -156,6 +159,7 @@ def large(store: OpenSearchStore, node: Node) -> list[report.Row]:
         store.create(name, [Descriptor("plain", LARGE_DIM)], layout=layout)
         seconds = load(store, name, {"plain": drawn})
         rows.append({"figure": f"{size}, {name}: bulk, documents/s", "value": LARGE / seconds})
+        store.merge(name)
         queries = [ScoringQuery("plain", "cosine", row.astype(np.float64)) for row in drawn[:100]]
         for approximate in {False, layout.ann}:
             times = [

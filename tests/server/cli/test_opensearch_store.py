@@ -210,13 +210,13 @@ def test_prune_asks_before_it_deletes_the_way_back(pixkin: Cli, filled: str, clu
     assert list(asked("GET", f"{cluster}/{filled}-v*")) == [f"{filled}-v0002"]
 
 
-@pytest.mark.parametrize("command", ["reindex", "rollback", "prune"])
+@pytest.mark.parametrize("command", ["merge", "reindex", "rollback", "prune"])
 def test_versions_are_for_a_cluster_and_not_through_a_server(
     pixkin: Cli, made: str, command: str, workplace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = pixkin("index", command, made, "--store", workplace.store)
     assert (ran.status, ran.err.count("\n")) == (2, 1)
-    assert "is a directory, which needs no re-index" in ran.err
+    assert "is a directory, which needs no such care" in ran.err
     said = f"index {command} works on a store only, not through a server"
     assert said in pixkin("index", command, made, "--server", workplace.address).err
     monkeypatch.setenv("PIXKIN_SERVER", workplace.address)

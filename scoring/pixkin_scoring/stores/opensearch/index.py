@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pixkin_proto.errors import StoreFormat, UnknownCollection, listed
+from pixkin_proto.errors import StoreDenied, StoreFormat, UnknownCollection, listed
 from pixkin_proto.names import NAME, check_name
 
 from pixkin_scoring.stores.opensearch.answers import part
@@ -16,6 +16,8 @@ from pixkin_scoring.stores.opensearch.faults import IndexMissing, not_opensearch
 from pixkin_scoring.stores.opensearch.mapping import META, Schema, read_schema, version_of
 
 ABOUT = "*.aliases,*.mappings._meta,*.settings"
+CHUNK = 40
+"""Names in one path: a cluster takes a first line of 4096 bytes."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ def version_names(connection: Connection, collection: str, *, deadline: float = 
 
 
 def _about_versions(connection: Connection, collection: str, deadline: float) -> dict[str, Any]:
-    found = _about_all(connection, f"{check_name('collection', collection)}-v*", ABOUT, deadline)
+    path = f"/{check_name('collection', collection)}-v*"
+    params = {"filter_path": ABOUT, "expand_wildcards": "open"}
+    found = connection.ask("GET", path, params=params, deadline=deadline)
+    _check_about(found)
+    # That nothing fits is said by {}, and so it is by many a gateway which has no answer; a count has more to say.
+    if not found and part(connection.ask("GET", f"{path}/_count", deadline=deadline), "_shards.total", int):
+        raise not_opensearch()
     return {
         name: about
         for name, about in found.items()
@@ -82,26 +90,38 @@ def _about_versions(connection: Connection, collection: str, deadline: float) ->
 
 
 def list_collections(connection: Connection, *, deadline: float = math.inf) -> list[str]:
-    """Return the names of all collections, sorted."""
-    names = "*.aliases,*.mappings._meta.pixkin.schema,*.settings.index.uuid"
-    found = _about_all(connection, "*-v*", names, deadline)
-    return sorted(
-        alias
-        for index, about in found.items()
-        for alias in about.get("aliases", {})
-        if NAME.fullmatch(alias) and version_of(index, alias) is not None and "mappings" in about
-    )
+    """Return the names of all collections, sorted.
+
+    One that the role may not read is named as well, and reading it is StoreDenied; so is this where the role may not
+    see the names of all indices that look like one.
+    """
+    # The only call about indices whose answer names at least something, and where the security plugin can leave out
+    # what the role may not see (do_not_fail_on_forbidden) in place of refusing it all.
+    reply = connection.ask("GET", "/_resolve/index/*-v*", params={"expand_wildcards": "open"}, deadline=deadline)
+    aliases = {
+        str(index.get("name")): alias
+        for index in part(reply, "indices", list)
+        for alias in index.get("aliases", ())
+        if NAME.fullmatch(alias) and version_of(str(index.get("name")), alias) is not None
+    }
+    names = sorted(aliases)
+    chunks = (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+    return sorted({aliases[name] for chunk in chunks for name in _ours(connection, chunk, deadline)})
 
 
-def _about_all(connection: Connection, pattern: str, filter_path: str, deadline: float) -> dict[str, Any]:
-    """Return what there is to know of the open indices that fit a pattern, for a filter that leaves some of each."""
-    params = {"filter_path": filter_path, "expand_wildcards": "open"}
-    found = connection.ask("GET", f"/{pattern}", params=params, deadline=deadline)
+def _ours(connection: Connection, names: list[str], deadline: float) -> list[str]:
+    """Return those of some indices that pixkin made, and those that the role may not look at."""
+    about = {"filter_path": "*.mappings._meta.pixkin.schema,*.settings.index.uuid"}
+    try:
+        found = connection.ask("GET", f"/{','.join(names)}", params=about, deadline=deadline)
+    except (StoreDenied, IndexMissing) as error:
+        if len(names) > 1:  # of one of them
+            return [ours for name in names for ours in _ours(connection, [name], deadline)]
+        return names if isinstance(error, StoreDenied) else []  # the others were dropped since they were named
     _check_about(found)
-    # That nothing fits is said by {}, and so it is by many a gateway which has no answer; a count has more to say.
-    if not found and part(connection.ask("GET", f"/{pattern}/_count", deadline=deadline), "_shards.total", int):
+    if found.keys() != set(names):
         raise not_opensearch()
-    return found
+    return [name for name in names if "mappings" in found[name]]
 
 
 def _check_about(found: Mapping[str, Any]) -> None:
@@ -134,4 +154,13 @@ def _missing(connection: Connection, collection: str, deadline: float) -> Except
             f"the alias {collection} is gone, and its indices are there ({listed(versions)}); put the alias back with: "
             f"pixkin index rollback {collection}, or delete them with: pixkin index drop {collection}"
         )
-    return UnknownCollection(collection, list_collections(connection, deadline=deadline), connection.url)
+    return unknown_collection(connection, collection, deadline=deadline)
+
+
+def unknown_collection(connection: Connection, collection: str, *, deadline: float = math.inf) -> UnknownCollection:
+    """Return the error for a collection that is not there; it names those that are, where the role may see them."""
+    try:
+        known = list_collections(connection, deadline=deadline)
+    except StoreDenied:
+        known = []
+    return UnknownCollection(collection, known, connection.url)

@@ -15,7 +15,6 @@ from pixkin_scoring.stores.layout import IndexLayout
 SCHEMA = 1
 META = "pixkin"
 MAX_RESULT_WINDOW = 100_000
-REFRESH_INTERVAL = "1s"
 MAX_ANN_DIM = 16_000  # of the lucene engine of the k-NN plugin
 VERSION = re.compile(r"-v(\d{4,})")
 
@@ -100,11 +99,14 @@ def index_body(schema: Schema, *, loading: bool = False) -> dict[str, Any]:
 
 
 def served_settings(layout: IndexLayout) -> dict[str, Any]:
-    """Return the settings of an index that is not loading any more."""
+    """Return the settings of an index that is not loading any more.
+
+    Left to itself the cluster refreshes every second while somebody searches, and otherwise at the next search.
+    """
     replicas: dict[str, Any] = {"auto_expand_replicas": "0-1"}
     if layout.replicas is not None:
         replicas = {"auto_expand_replicas": False, "number_of_replicas": layout.replicas}
-    return {"refresh_interval": REFRESH_INTERVAL, **replicas}
+    return {"refresh_interval": None, **replicas}
 
 
 def vector_properties(descriptor: Descriptor, layout: IndexLayout) -> dict[str, Any]:

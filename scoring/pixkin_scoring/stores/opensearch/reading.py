@@ -137,13 +137,20 @@ def scan(
     connection: Connection, index: Index, descriptor: Descriptor, *, block: int, after: str
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yield (ids, vectors (n, d) float32) in blocks by id, of the items that have a vector."""
-    field = vector_field(descriptor.name)
-    hits = _all_hits(
-        connection, index, [{"exists": {"field": field}}], [field], min(block, _rows(descriptor)), after=after
-    )
-    rows = ((hit["sort"][0], to_vector(hit["fields"][field][0], descriptor)) for hit in hits)
+    stored = stored_vectors(connection, index, descriptor, block=block, after=after)
+    rows = ((item, to_vector(text, descriptor)) for item, text in stored)
     while some := list(islice(rows, block)):
         yield [item for item, _ in some], np.stack([vector for _, vector in some])
+
+
+def stored_vectors(
+    connection: Connection, index: Index, descriptor: Descriptor, *, block: int, after: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Yield the id of each item that has a vector, by id, and the vector as it is stored, sound or not."""
+    field = vector_field(descriptor.name)
+    size = min(block, _rows(descriptor))
+    for hit in _all_hits(connection, index, [{"exists": {"field": field}}], [field], size, after=after):
+        yield hit["sort"][0], hit["fields"][field][0]
 
 
 def item_ids(connection: Connection, index: Index, *, deadline: float = math.inf) -> Iterator[str]:

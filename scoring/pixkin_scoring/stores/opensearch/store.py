@@ -268,6 +268,12 @@ class OpenSearchStore:
         self._forget(name)
         return self.describe(name)
 
+    def merge(self, name: str) -> Collection:
+        """Make searches faster after a large load; see `versions.merge`."""
+        with self._writing(name, math.inf) as index:
+            versions.merge(self.connection, index)
+        return self.describe(name)
+
     def unused_versions(self, name: str) -> builtins.list[str]:
         """Return the names of the indices of versions that are not in use."""
         with self._reading(name) as index:
@@ -283,7 +289,6 @@ class OpenSearchStore:
         self.connection.close()
 
     def _add(self, index: Index, items: Iterable[Item | AddResult | None], deadline: float) -> Iterator[AddResult]:
-        refreshed = -math.inf
         end = patient(deadline)
         with self._known_as(index.collection):
             try:
@@ -291,9 +296,8 @@ class OpenSearchStore:
                     # What began in time goes on after the deadline, which may fall into any of the later batches.
                     end = patient(deadline) if number == 0 else max(deadline, time.monotonic() + PATIENCE_SECONDS)
                     results = writing.add_batch(self.connection, index, batch, deadline=end)
-                    if time.monotonic() - refreshed > FRESH_SECONDS:
+                    if number == 0:  # the cluster itself refreshes later ones when somebody searches
                         self._refresh(index, end)
-                        refreshed = time.monotonic()
                     self._forget(index.collection)
                     yield from results
             except GeneratorExit:

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import PixkinError, StoreFormat, listed
 
 from pixkin_scoring.items import Verification
 from pixkin_scoring.stores.opensearch.answers import part, refresh
 from pixkin_scoring.stores.opensearch.connection import Connection
+from pixkin_scoring.stores.opensearch.documents import to_vector
 from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import index_body, vector_field
-from pixkin_scoring.stores.opensearch.reading import list_items, scan, search_hits
+from pixkin_scoring.stores.opensearch.reading import list_items, search_hits, stored_vectors
 from pixkin_scoring.stores.opensearch.scripts import verify_scripts
 from pixkin_scoring.stores.opensearch.statistics import counted
 from pixkin_scoring.stores.opensearch.versions import other_versions, repair
@@ -90,19 +92,22 @@ def _document_problems(connection: Connection, index: Index) -> Iterator[str]:
         without = [str(hit["_id"]) for hit in search_hits(connection, index, body)]
         if without:
             yield f"no vector of {descriptor.name} for: {listed(without, most=NAMED)}; remove it and add it again"
-        try:
-            damaged = [
-                ids[row]
-                for ids, vectors in scan(connection, index, descriptor, block=PAGE, after="")
-                for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-            ]
-        except StoreFormat as error:
-            yield error.message
-            continue
+        stored = stored_vectors(connection, index, descriptor, block=PAGE)
+        damaged = [item for item, text in stored if not _is_sound(text, descriptor)]
         if damaged:
             named = listed(damaged, most=NAMED)
-            yield f"a vector of {descriptor.name} is not finite for: {named}; remove it and add it again"
+            yield (
+                f"a vector of {descriptor.name} has another length or is not finite for: {named}; remove it and add it "
+                "again"
+            )
     yield from _fact_problems(connection, index)
+
+
+def _is_sound(text: str, descriptor: Descriptor) -> bool:
+    try:
+        return bool(np.isfinite(to_vector(text, descriptor)).all())
+    except StoreFormat:
+        return False
 
 
 def _fact_problems(connection: Connection, index: Index) -> Iterator[str]:

@@ -25,7 +25,7 @@ from pixkin_scoring.stores.layout import IndexLayout, check_layout
 from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
 from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch
+from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch, of_answer
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, list_collections, version_names
 from pixkin_scoring.stores.opensearch.mapping import (
     Schema,
@@ -40,6 +40,7 @@ from pixkin_scoring.stores.opensearch.statistics import counted, measured
 from pixkin_scoring.stores.opensearch.writing import add_batch
 
 PAGE = 256
+MERGE_PAUSE = 0.2
 CLUSTER_SECONDS = 60.0
 """How long the making of an index or a change of aliases may take."""
 
@@ -86,26 +87,45 @@ def reindex(
     _remove_unfinished(connection, collection, old)
     acknowledged(connection.ask("PUT", f"/{old.name}/_block/write", deadline=_later()))
     name = index_name(collection, old.version + 1)
+    schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex)
     try:
         refresh(connection, old.name, _later())  # a writer that was killed did not
         generation, _ = measured(connection, old)
-        schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex, base=generation + 1)
+        schema = replace(schema, base=generation + 1)
         _make(connection, name, schema, loading=True)
-        items = _copy(connection, old, Index(collection, name, old.version + 1, schema), told)
+        new = Index(collection, name, old.version + 1, schema)
+        items = _copy(connection, old, new, told)
+        merge(connection, new)
         _finish(connection, name, layout, items)
         _swap(connection, collection, old.name, name)
     except BaseException:
         with contextlib.suppress(PixkinError):  # the first error says what happened
-            _abandon(connection, collection, old.name, name)
+            _abandon(connection, old, name, schema)
         raise
     return find_index(connection, collection)
 
 
-def _abandon(connection: Connection, collection: str, old: str, new: str) -> None:
+def _abandon(connection: Connection, old: Index, new: str, schema: Schema) -> None:
     """Let the version before take writes again and delete the new one, unless the alias has moved there after all."""
-    if find_index(connection, collection, deadline=_later()).name == old:
-        _unblock(connection, old)
+    if find_index(connection, old.collection, deadline=_later()).name != old.name:
+        return
+    _unblock(connection, old.name)
+    if _token_of(connection, new) == schema.token:  # another index may have the name
         _delete(connection, new)
+
+
+def merge(connection: Connection, index: Index) -> None:
+    """Merge the segments of each shard into as many as threads scan it, and wait until that is done.
+
+    A load leaves dozens of them, and each has a graph of neighbours of its own that every approximate search walks.
+    """
+    params = {"max_num_segments": index.schema.layout.slices, "wait_for_completion": False}
+    task = part(connection.ask("POST", f"/{index.name}/_forcemerge", params=params, deadline=_later()), "task", str)
+    while not part(done := connection.ask("GET", f"/_tasks/{task}", deadline=_later()), "completed", bool):
+        time.sleep(MERGE_PAUSE)
+    if "error" in done:
+        raise of_answer(0, done)
+    check_shards(part(done, "response", dict))
 
 
 def rollback(connection: Connection, collection: str) -> Index:

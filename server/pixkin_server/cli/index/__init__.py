@@ -9,10 +9,11 @@ from pixkin_server.cli.index.copying import copy
 from pixkin_server.cli.index.items import list_, remove, update
 from pixkin_server.cli.index.pictures import add, sync
 from pixkin_server.cli.index.vectors import export, import_
-from pixkin_server.cli.index.versions import prune, reindex, rollback
+from pixkin_server.cli.index.versions import merge, prune, reindex, rollback
 
 COMMANDS = (
-    create, add, sync, import_, export, update, remove, list_, describe, verify, copy, reindex, rollback, prune, drop
+    create, add, sync, import_, export, update, remove, list_, describe, verify,
+    copy, merge, reindex, rollback, prune, drop,
 )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
@@ -25,7 +25,6 @@ from tests.scoring.stores.opensearch.fault_proxy import FaultProxy
 
 HUES = Descriptor("hues", 4, non_negative=True, default_measure="chi2")
 Maker = Callable[..., str]
-_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ def making(store: OpenSearchStore) -> Iterator[Maker]:
     made: list[str] = []
 
     def make(count: int = 0, *, layout: IndexLayout | None = None, descriptors: Sequence[Descriptor] = (HUES,)) -> str:
-        name = f"made-{next(_numbers)}"
+        name = f"made-{uuid.uuid4().hex[:12]}"
         made.append(name)
         store.create(name, descriptors, layout=layout)
         results = list(store.add(name, items(count), deadline=soon()))

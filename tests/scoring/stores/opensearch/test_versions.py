@@ -90,7 +90,7 @@ def test_a_layout_becomes_the_settings_of_the_index(store: OpenSearchStore) -> N
     assert (found["number_of_shards"], found["number_of_replicas"]) == ("3", "0")
     assert found["search"]["concurrent"]["max_slice_count"] == "2"
     assert found["search"]["concurrent_segment_search"]["mode"] == "all"
-    assert found["refresh_interval"] == "1s"
+    assert "refresh_interval" not in found
     assert found["max_result_window"] == "100000"
     assert store.describe("photos").layout["shards"] == "3"
     with pytest.raises(InvalidArgument, match=r"shards is 1 to"):
@@ -246,3 +246,14 @@ def test_a_search_for_neighbours_without_their_index_is_an_invalid_plan(store: O
     query = ScoringQuery(COLOURS.name, "chi2", np.ones(4))
     with pytest.raises(InvalidPlan, match="--candidates exact"):
         store.candidates("photos", query, depth=10, filters=(), approximate=True)
+
+
+def test_a_merge_leaves_as_many_segments_as_threads_and_the_same_answers(store: OpenSearchStore) -> None:
+    store.reindex("photos", lambda layout: replace(layout, slices=2))
+    for number in range(6):  # each makes a segment
+        list(store.add("photos", [Item(f"new {number}", {COLOURS.name: np.ones(4, np.float32)})], deadline=soon()))
+    before = everything(store)
+    assert store.merge("photos").items == 306
+    segments = store.connection.ask("GET", "/photos/_segments")["indices"]["photos-v0002"]["shards"]["0"][0]["segments"]
+    assert len([about for about in segments.values() if about["search"]]) <= 2
+    assert everything(store) == before
