@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pixkin_proto.errors import InvalidId, InvalidName, UnknownDescriptor
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_ID_BYTES = 512
 
 
@@ -28,7 +29,7 @@ def check_id(item: str) -> str:
         raise InvalidId(f"the id {item!a} is no valid UTF-8; rename the file or pass ids in a manifest") from None
     if not 1 <= size <= MAX_ID_BYTES:
         raise InvalidId(f"an id has 1 to {MAX_ID_BYTES} bytes, this one has {size}: {item[:40]!r}")
-    if any(ord(character) < 32 or ord(character) == 127 for character in item):
+    if CONTROL.search(item):
         raise InvalidId(f"the id {item[:80]!r} has control characters; pass ids in a manifest")
     return item
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from pixkin_scoring.stores.opensearch import reading, versions
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.settings import ConnectionSettings
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
-from pixkin_server.opensearch_node.node import Node
+from pixkin_server.opensearch_node.node import Node, start_node
 
 from tests.scoring.stores.opensearch.fault_proxy import FaultProxy
 
@@ -61,6 +62,15 @@ def make(direct: OpenSearchStore) -> Iterator[Maker]:
     """Make a collection of so many items in the store behind the proxy; returns its name. It is gone afterwards."""
     with making(direct) as make:
         yield make
+
+
+@pytest.fixture
+def own_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    """A node of the test's own, which it may stop and kill."""
+    # Half of what a start costs is the compiling of code that a short life does not need.
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    with start_node("3.8.0", data=tmp_path / "node", heap="512m") as node:
+        yield node
 
 
 @pytest.fixture

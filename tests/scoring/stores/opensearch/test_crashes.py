@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 from random import Random
 from typing import Self
 
@@ -16,20 +15,13 @@ from pixkin_proto.errors import PixkinError
 from pixkin_scoring.items import Item
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
-from pixkin_server.opensearch_node.node import Node, start_node
+from pixkin_server.opensearch_node.node import Node
 
 from tests.scoring.stores.opensearch.conftest import HUES, soon
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """A node of this test's own, which is killed."""
-    with start_node("3.8.0", data=tmp_path / "node", heap="512m") as node:
-        yield node
 
 
 def item(number: int) -> Item:
@@ -81,25 +73,25 @@ class Client:
             yield number
 
 
-def test_a_node_that_is_killed_while_adding_loses_nothing_acknowledged_and_doubles_nothing(node: Node) -> None:
+def test_a_node_that_is_killed_while_adding_loses_nothing_acknowledged_and_doubles_nothing(own_node: Node) -> None:
     chance = Random(4)  # noqa: S311  # moments to kill at, no secrets
-    with closing(open_store(node.url)) as store:
+    with closing(open_store(own_node.url)) as store:
         store.create("crashes", [HUES])
-    with Client(node.url, "crashes") as client:
+    with Client(own_node.url, "crashes") as client:
         for _ in range(KILLS):
             before = len(client.states)
-            while len(client.states) < before + chance.randrange(1, 600):
+            while len(client.states) < before + chance.randrange(1, 300):
                 time.sleep(0.002)
-            node.kill()
+            own_node.kill()
             acknowledged = dict(client.states)
-            node.start()
-            with closing(open_store(node.url)) as store:
+            own_node.start()
+            with closing(open_store(own_node.url)) as store:
                 ids = [f"{number:06}" for number in acknowledged]
                 assert store.get("crashes", ids).keys() == set(ids)
         after = len(client.states)
         while len(client.states) <= after:
             time.sleep(0.01)
-    with closing(open_store(node.url)) as store:
+    with closing(open_store(own_node.url)) as store:
         listed = [found.id for found in store.list_items("crashes", (), size=100_000)]
         assert listed == sorted(set(listed))
         assert store.describe("crashes").items == len(listed)

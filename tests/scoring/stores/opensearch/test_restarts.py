@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from pixkin_scoring.items import Candidates
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
-from pixkin_server.opensearch_node.node import Node, start_node
+from pixkin_server.opensearch_node.node import Node
 
 from tests.scoring.stores.opensearch.conftest import HUES, items, soon
 
@@ -29,14 +28,6 @@ QUERY = ScoringQuery(HUES.name, "chi2", np.array([0.4, 0.3, 0.2, 0.1]))
 HONEST = (StoreUnavailable, Deadline, PartialResult, Overloaded)
 """What a search may raise while the node is away."""
 NAME = "restarts"
-Event = tuple[float, str, object]
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """A node of this test's own, which is stopped."""
-    with start_node("3.8.0", data=tmp_path / "node", heap="512m") as node:
-        yield node
 
 
 def plain(found: Candidates | PixkinError) -> object:
@@ -71,23 +62,23 @@ def search_for_a_while(url: str, seed: int, until: float) -> list[tuple[float, i
     return events
 
 
-def test_a_node_that_restarts_while_it_is_searched_gives_right_answers_or_errors_and_recovers(node: Node) -> None:
-    with closing(open_store(node.url)) as store:
+def test_a_node_that_restarts_while_it_is_searched_gives_right_answers_or_errors_and_recovers(own_node: Node) -> None:
+    with closing(open_store(own_node.url)) as store:
         store.create(NAME, [HUES])
         assert len(list(store.add(NAME, items(COUNT), deadline=soon()))) == COUNT
         expected = [call(store) for call in CALLS]
     began = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
-        searching = [pool.submit(search_for_a_while, node.url, seed, began + SECONDS) for seed in range(4)]
+        searching = [pool.submit(search_for_a_while, own_node.url, seed, began + SECONDS) for seed in range(4)]
         time.sleep(DOWN_AT)
-        node.stop()
+        own_node.stop()
         stopped = time.monotonic()
         time.sleep(1)
-        node.start()
+        own_node.start()
         started = time.monotonic()
-        remaining = [future.result(SECONDS + 90) for future in searching]
+        events = [event for each in searching for event in each.result(SECONDS + 90)]
     counts = Counter[str]()
-    for at, place, found in (event for events in remaining for event in events):
+    for at, place, found in events:
         if isinstance(found, PixkinError):
             assert isinstance(found, HONEST), found
             assert at < started + RECOVERED_WITHIN, found
@@ -97,5 +88,5 @@ def test_a_node_that_restarts_while_it_is_searched_gives_right_answers_or_errors
     assert counts["before"] > 0
     assert counts["StoreUnavailable"] > 0
     # On a machine where the start took all of the time, the next call answers at once.
-    with closing(open_store(node.url)) as store:
+    with closing(open_store(own_node.url)) as store:
         assert [call(store) for call in CALLS] == expected

@@ -93,6 +93,7 @@ WRITES: dict[str, Call] = {
     "put_attachment": lambda store, name: store.put_attachment(name, "graph", b"new", deadline=soon()),
     "verify": lambda store, name: store.verify(name),  # it refreshes
     "reindex": lambda store, name: store.reindex(name, lambda layout: layout),
+    "merge": lambda store, name: store.merge(name),
     "rollback": lambda store, name: store.rollback(name),
     "remove_versions": lambda store, name: store.remove_versions(name),
     "drop": lambda store, name: store.drop(name),
@@ -183,6 +184,7 @@ def test_the_manager_may_make_change_rebuild_copy_and_drop_a_collection(
     store.add_descriptor("photos", MORE, [(left, np.ones((len(left), 2), np.float32))], deadline=soon())
     store.put_attachment("photos", "graph", b"new", deadline=soon())
     assert store.reindex("photos", lambda kept: replace(kept, shards=2)).layout["index"] == "photos-v0002"
+    assert store.merge("photos").items == len(left)
     assert store.verify("photos").problems == ()
     assert store.rollback("photos").layout["index"] == "photos-v0001"
     assert store.remove_versions("photos") == ["photos-v0002"]
