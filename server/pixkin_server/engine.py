@@ -380,22 +380,47 @@ class Engine:
         """Remove items; returns the ids that were there."""
         return self.store.remove(name, ids, deadline=self._deadline(timeout))
 
-    def list_items(self, name: str, conditions: Sequence[str] = (), *, size: int = 100, after: str = "") -> list[Item]:
+    def list_items(
+        self,
+        name: str,
+        conditions: Sequence[str] = (),
+        *,
+        size: int = 100,
+        after: str = "",
+        timeout: float | None = None,
+    ) -> list[Item]:
         """Return a page of items by id, without thumbnails and vectors."""
         if not 1 <= size <= MAX_LIST_SIZE:
             raise InvalidSize(f"size is 1 to {MAX_LIST_SIZE:,} items a page, not {size}")
-        return self.store.list_items(name, parse_filter(conditions), size=size, after=after)
+        deadline = self._deadline(timeout)
+        return self.store.list_items(name, parse_filter(conditions), size=size, after=after, deadline=deadline)
 
-    def get(self, name: str, item: str, *, thumbnail: bool = False, vectors: bool = False) -> Item:
+    def get(
+        self,
+        name: str,
+        item: str,
+        *,
+        thumbnail: bool = False,
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> Item:
         """Return one item. Raises UnknownItem."""
-        found = self.store.get(name, [check_id(item)], thumbnails=thumbnail, vectors=vectors)
+        deadline = self._deadline(timeout)
+        found = self.store.get(name, [check_id(item)], thumbnails=thumbnail, vectors=vectors, deadline=deadline)
         if item not in found:
             raise UnknownItem(name, item)
         return found[item]
 
-    def missing(self, name: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool = False) -> list[FileState]:
+    def missing(
+        self,
+        name: str,
+        files: Sequence[tuple[str, FileFacts]],
+        *,
+        checksum: bool = False,
+        timeout: float | None = None,
+    ) -> list[FileState]:
         """Tell for each (id, facts) whether the picture must be added."""
-        known = self.store.get(name, [item for item, _ in files])
+        known = self.store.get(name, [item for item, _ in files], deadline=self._deadline(timeout))
         return [file_state(known.get(item), facts, checksum=checksum) for item, facts in files]
 
     def verify(self, name: str) -> Verification:

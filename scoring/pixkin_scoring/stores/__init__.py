@@ -73,10 +73,20 @@ class Store(Protocol):
     def remove(self, name: str, ids: Iterable[str], *, deadline: float) -> builtins.list[str]:
         """Remove items; returns the ids that were there."""
 
-    def get(self, name: str, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False) -> dict[str, Item]:
+    def get(
+        self,
+        name: str,
+        ids: Sequence[str],
+        *,
+        thumbnails: bool = False,
+        vectors: bool = False,
+        deadline: float = math.inf,
+    ) -> dict[str, Item]:
         """Return the items that are there by id, with thumbnail and vectors when asked for."""
 
-    def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> builtins.list[Item]:
+    def list_items(
+        self, name: str, filters: Filter, *, size: int, after: str = "", deadline: float = math.inf
+    ) -> builtins.list[Item]:
         """Return at most `size` items whose id sorts after `after`, by id, without thumbnails and vectors."""
 
     def labels(

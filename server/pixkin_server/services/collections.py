@@ -110,7 +110,13 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         """List items by id, in pages."""
         size = request.size if request.HasField("size") else DEFAULT_PAGE
         items = await self._calls.run(
-            context, self._engine.list_items, request.collection, list(request.filter), size=size, after=request.after
+            context,
+            self._engine.list_items,
+            request.collection,
+            list(request.filter),
+            size=size,
+            after=request.after,
+            timeout=remaining(context),
         )
         following = items[-1].id if len(items) == size else ""
         return pb.ListItemsReply(items=[item_to_proto(item) for item in items], next=following)
@@ -124,6 +130,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
             request.id,
             thumbnail=request.thumbnail,
             vectors=request.vectors,
+            timeout=remaining(context),
         )
         return item_to_proto(item)
 
@@ -131,7 +138,12 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         """Tell which pictures must be sent."""
         files = [(known.id, facts_from_proto(known.file)) for known in request.files]
         states = await self._calls.run(
-            context, self._engine.missing, request.collection, files, checksum=request.checksum
+            context,
+            self._engine.missing,
+            request.collection,
+            files,
+            checksum=request.checksum,
+            timeout=remaining(context),
         )
         return pb.MissingReply(states=[FILE_STATES[state] for state in states])
 

@@ -128,8 +128,17 @@ class EmbeddedStore:
         with self._writing(name, deadline) as database, database.transaction() as connection:
             return writing.remove_items(connection, ids)
 
-    def get(self, name: str, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False) -> dict[str, Item]:
+    def get(
+        self,
+        name: str,
+        ids: Sequence[str],
+        *,
+        thumbnails: bool = False,
+        vectors: bool = False,
+        deadline: float = math.inf,
+    ) -> dict[str, Item]:
         """Return the items that are there by id, with thumbnail and vectors when asked for."""
+        del deadline
         found: dict[str, Item] = {}
         with self._open(name).database.transaction() as connection:
             for chunk in reading.chunks(ids):
@@ -140,8 +149,11 @@ class EmbeddedStore:
                 found.update((item.id, item) for item in items.values())
         return {item: found[item] for item in ids if item in found}
 
-    def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> builtins.list[Item]:
+    def list_items(
+        self, name: str, filters: Filter, *, size: int, after: str = "", deadline: float = math.inf
+    ) -> builtins.list[Item]:
         """Return at most `size` items whose id sorts after `after`, by id, without thumbnails and vectors."""
+        del deadline
         clause, parameters = reading.where(filters)
         with self._open(name).database.transaction() as connection:
             items = reading.items(

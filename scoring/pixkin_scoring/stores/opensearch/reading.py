@@ -90,13 +90,15 @@ def get_items(
     return {item: stored[item] for item in ids if item in stored}
 
 
-def list_items(connection: Connection, index: Index, clauses: Clauses, *, size: int, after: str) -> list[Item]:
+def list_items(
+    connection: Connection, index: Index, clauses: Clauses, *, size: int, after: str, deadline: float = math.inf
+) -> list[Item]:
     """Return at most `size` items that satisfy the clauses and whose id sorts after `after`, by id."""
     if size <= 0:
         return []
     body = _page(clauses, min(size, MAX_RESULT_WINDOW), check_id(after) if after else "")
     body["_source"] = {"excludes": [*WITHOUT_VECTORS, "thumbnail"]}
-    return [to_item(hit["_source"], index.schema) for hit in search_hits(connection, index, body)]
+    return [to_item(hit["_source"], index.schema) for hit in search_hits(connection, index, body, deadline=deadline)]
 
 
 def labels(

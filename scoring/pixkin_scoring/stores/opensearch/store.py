@@ -119,15 +119,28 @@ class OpenSearchStore:
         with self._writing(name, deadline) as index:
             return writing.remove_items(self.connection, index, ids, deadline=deadline)
 
-    def get(self, name: str, ids: Sequence[str], *, thumbnails: bool = False, vectors: bool = False) -> dict[str, Item]:
+    def get(
+        self,
+        name: str,
+        ids: Sequence[str],
+        *,
+        thumbnails: bool = False,
+        vectors: bool = False,
+        deadline: float = math.inf,
+    ) -> dict[str, Item]:
         """Return the items that are there by id, with thumbnail and vectors when asked for."""
-        with self._reading(name) as index:
-            return reading.get_items(self.connection, index, ids, thumbnails=thumbnails, vectors=vectors)
+        with self._reading(name, deadline) as index:
+            return reading.get_items(
+                self.connection, index, ids, thumbnails=thumbnails, vectors=vectors, deadline=deadline
+            )
 
-    def list_items(self, name: str, filters: Filter, *, size: int, after: str = "") -> builtins.list[Item]:
+    def list_items(
+        self, name: str, filters: Filter, *, size: int, after: str = "", deadline: float = math.inf
+    ) -> builtins.list[Item]:
         """Return at most `size` items whose id sorts after `after`, by id, without thumbnails and vectors."""
-        with self._reading(name) as index:
-            return reading.list_items(self.connection, index, clauses_of(filters), size=size, after=after)
+        with self._reading(name, deadline) as index:
+            clauses = clauses_of(filters)
+            return reading.list_items(self.connection, index, clauses, size=size, after=after, deadline=deadline)
 
     def labels(
         self, name: str, ids: Sequence[str] | None = None, *, deadline: float = math.inf
