@@ -202,7 +202,9 @@ def test_a_read_that_meets_a_fault_at_any_of_its_requests_raises_what_it_is(
         proxy.when(late)
         with closing(open_store(proxy.url)) as fresh:
             found = outcome(lambda: READS[call](fresh, sound, soon()))  # called here
-        if late.met and type(found) is not leaf and not (call == "check" and leaf is StoreDenied and position):
+        # A role that may not see plugins is no fault, nor one that may not read every collection that is listed.
+        tolerated = call in {"check", "list"} and leaf is StoreDenied and position > 0
+        if late.met and type(found) is not leaf and not tolerated:
             wrong.append((position, fault, found))
     assert wrong == []
 
