@@ -77,7 +77,7 @@ def own_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let calls that name no deadline try again for a tenth of a second, where tests provoke hundreds of faults."""
     monkeypatch.setitem(Connection.ask.__kwdefaults__, "retry_seconds", 0.1)
-    monkeypatch.setattr(versions, "CLUSTER_SECONDS", 1.0)
+    monkeypatch.setattr(versions, "CLUSTER_SECONDS", 4.0)
     monkeypatch.setitem(reading.get_documents.__kwdefaults__, "retry_seconds", 0.1)
 
 
