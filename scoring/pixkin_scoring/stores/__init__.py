@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUpdate, Verification
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.layout import IndexLayout
+
+ADDRESS = re.compile(r"(https?:/|[^/\\\\]+:\d+(/|$))", re.IGNORECASE)
+"""What looks like a URL or HOST:PORT and would else become a directory."""
 
 
 class Store(Protocol):
@@ -166,12 +170,12 @@ def open_store(name: str, *, insecure: bool = False) -> Store:
 
     insecure: permits http to a cluster on another host. Raises InvalidArgument for a URL that cannot be used.
     """
-    if name.startswith(("http://", "https://")):
+    if name.lower().startswith(("http://", "https://")):
         from pixkin_scoring.stores.opensearch.store import OpenSearchStore
 
         return OpenSearchStore(name, insecure=insecure)
-    if "://" in name:
-        raise InvalidArgument(f"{name} is no store; name a directory, or a cluster by https://HOST:PORT")
+    if "://" in name or not name or ADDRESS.match(name):
+        raise InvalidArgument(f"{name!r} is no store; name a directory, or a cluster by its URL: https://HOST:PORT")
     from pixkin_scoring.stores.embedded.store import EmbeddedStore
 
     return EmbeddedStore(name)

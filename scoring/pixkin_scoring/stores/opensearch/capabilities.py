@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pixkin_proto.errors import StoreDenied, StoreFormat
+from pixkin_proto.errors import StoreDenied, StoreFormat, StoreUnavailable
 
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.faults import not_opensearch
+from pixkin_scoring.stores.opensearch.faults import IndexMissing, not_opensearch
 
 OLDEST = (2, 19, 0)
 SUPPORTED = "pixkin works with OpenSearch 2.19 and newer"
@@ -55,7 +55,14 @@ def probe(connection: Connection, deadline: float) -> Capabilities:
     """
     if ".aoss." in connection.url:
         raise StoreFormat(f"{connection.url} is OpenSearch Serverless, which has no version to check; use a domain")
-    distribution, version = _identity(connection.ask("GET", "/", deadline=deadline), connection.url)
+    try:
+        root = connection.ask("GET", "/", deadline=deadline)
+    except IndexMissing:  # a path in the URL is taken for the name of an index
+        raise StoreUnavailable(
+            f"{connection.url} is not where OpenSearch answers: is the path right? The URL of a cluster has none, "
+            "unless a proxy in front of it adds one"
+        ) from None
+    distribution, version = _identity(root, connection.url)
     try:
         nodes = _nodes(connection, deadline)
     except StoreDenied:

@@ -189,3 +189,10 @@ def test_a_cluster_that_says_nothing_of_its_nodes_is_an_error(connection: Connec
     _say(proxy, nodes=rewritten(lambda _: {}))
     with pytest.raises(StoreUnavailable):
         probe(connection, math.inf)
+
+
+def test_a_path_that_is_taken_for_an_index_is_a_line(opensearch: Node) -> None:
+    connection = Connection(f"{opensearch.url}/prefix", ConnectionSettings())
+    with pytest.raises(StoreUnavailable, match="is the path right"):
+        probe(connection, math.inf)
+    connection.close()
