@@ -18,7 +18,7 @@ def part(answer: Mapping[str, Any], path: str, kind: type[T], *, length: int | N
     value: Any = answer
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(value, kind) or (length is not None and len(value) != length):  # type: ignore[arg-type]
+    if not isinstance(value, kind) or (length is not None and len(value) != length):  # type: ignore[arg-type]  # `length` is for lists
         raise not_opensearch()
     return value
 
