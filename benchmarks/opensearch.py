@@ -6,7 +6,6 @@ the Euclidean script, or to the exact search, of the same run.
 
 from __future__ import annotations
 
-import http.client
 import json
 import tempfile
 import time
@@ -33,6 +32,7 @@ from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
+from pixkin_scoring.stores.opensearch.wire import BoundPool, Received
 from pixkin_server.opensearch_node.node import Node, start_node
 
 VERSION = "2.19.1"
@@ -54,23 +54,22 @@ def main() -> None:
     report.main(measure, ["opensearch-py", "numpy"], __doc__)
 
 
-def measure() -> list[report.Row]:
-    """Return every figure; those of real pictures only where the data are."""
+def measure() -> Iterator[report.Row]:
+    """Yield every figure; those of real pictures only where the data are."""
     folder = report.corel()
     with (
         tempfile.TemporaryDirectory() as data,
         start_node(VERSION, knn=True, data=Path(data), heap="2g") as node,
         closing(open_store(node.url)) as store,
     ):
-        rows = dense_scans(store)
+        yield from dense_scans(store)
         if folder is not None:
-            rows += neighbours(store, cifar(folder.parent / "cifar10" / "train.zip"))
-        rows += compilations(store, node)
-        rows += large(store, node)
-    return rows
+            yield from neighbours(store, cifar(folder.parent / "cifar10" / "train.zip"))
+        yield from compilations(store, node)
+        yield from large(store, node)
 
 
-def dense_scans(store: OpenSearchStore) -> list[report.Row]:
+def dense_scans(store: OpenSearchStore) -> Iterator[report.Row]:
     """Time the scan of every measure over vectors without empty bins, and the loading of them."""
     drawn = np.random.default_rng(0).random((COUNT, DIM), dtype=np.float32) + np.float32(0.01)
     store.create("dense", [Descriptor("plain", DIM, non_negative=True)], layout=IndexLayout(slices=2))
@@ -79,17 +78,16 @@ def dense_scans(store: OpenSearchStore) -> list[report.Row]:
     asked = {name: ScoringQuery("plain", name, drawn[7].astype(np.float64)) for name in MEASURES}
     runs = {name: search_of(store, "dense", query) for name, query in asked.items()}
     taken = milliseconds(runs)
-    rows = [report.at_least(f"bulk, {COUNT:,} x {DIM}, no approximate index, documents/s", COUNT / seconds, BULK_LIMIT)]
+    yield report.at_least(f"bulk, {COUNT:,} x {DIM}, no approximate index, documents/s", COUNT / seconds, BULK_LIMIT)
     for name, ms in taken.items():
         ratio = ms / taken["euclidean"]
-        rows.append({"figure": f"exact {name}, {COUNT:,} x {DIM} dense, ms", "value": ms})
+        yield {"figure": f"exact {name}, {COUNT:,} x {DIM} dense, ms", "value": ms}
         if name in SCAN_LIMITS:
-            rows.append(report.at_most(f"exact {name} / euclidean", ratio, SCAN_LIMITS[name]))
+            yield report.at_most(f"exact {name} / euclidean", ratio, SCAN_LIMITS[name])
     store.drop("dense")
-    return rows
 
 
-def neighbours(store: OpenSearchStore, histograms: Rows) -> list[report.Row]:
+def neighbours(store: OpenSearchStore, histograms: Rows) -> Iterator[report.Row]:
     """Compare the approximate candidates of real histograms with the exact ones."""
     mass = {"dim": histograms.shape[1], "non_negative": True}
     # One map serves kl, the other the rest: docs/opensearch.md.
@@ -99,14 +97,10 @@ def neighbours(store: OpenSearchStore, histograms: Rows) -> list[report.Row]:
         layout=IndexLayout(ann=True, slices=2),
     )
     seconds = load(store, "near", {"root": histograms, "smoothed": histograms})
-    rows: list[report.Row] = [
-        {
-            "figure": "bulk, 25,000 histograms twice, two approximate indices, documents/s",
-            "value": len(histograms) / seconds,
-        }
-    ]
+    figure = "bulk, 25,000 histograms twice, two approximate indices, documents/s"
+    yield {"figure": figure, "value": len(histograms) / seconds}
     _, merging = timed(lambda: store.merge("near"))
-    rows.append({"figure": "index merge of these, s", "value": merging / 1000})
+    yield {"figure": "index merge of these, s", "value": merging / 1000}
     chosen = np.random.default_rng(1).choice(len(histograms), QUERIES, replace=False)
     for name, depth in DEPTHS.items():
         descriptor = "smoothed" if name == "kl" else "root"
@@ -116,24 +110,19 @@ def neighbours(store: OpenSearchStore, histograms: Rows) -> list[report.Row]:
             exact, ms = timed(lambda query=query: store.candidates("near", query, depth=100, filters=()))
             exact_ms.append(ms)
             found, ms = timed(
-                lambda query=query, depth=depth: store.candidates(
-                    "near", query, depth=depth, filters=(), approximate=True
-                )
+                lambda query=query, depth=depth: store.candidates("near", query, depth=100, filters=(), shortlist=depth)
             )
             near_ms.append(ms)
-            recalls.append(len(set(exact.ids) & set(found.ids[:100])) / 100)
+            recalls.append(len(set(exact.ids) & set(found.ids)) / 100)
         ratio = median(near_ms) / median(exact_ms)
-        rows.append(
-            report.at_least(f"approximate {name}, depth {depth}: recall@100", float(np.mean(recalls)), RECALL_LIMIT)
-        )
-        rows.append({"figure": f"exact {name}, CIFAR-10 histograms, ms", "value": median(exact_ms)})
+        yield report.at_least(f"approximate {name}, depth {depth}: recall@100", float(np.mean(recalls)), RECALL_LIMIT)
+        yield {"figure": f"exact {name}, CIFAR-10 histograms, ms", "value": median(exact_ms)}
         figure = f"approximate {name} / exact"
-        rows.append({"figure": figure, "value": ratio} if name == "kl" else report.at_most(figure, ratio, TIME_LIMIT))
-    rows.append({"figure": "bytes per hit, 100 hits", "value": bytes_per_hit(store, histograms[3])})
-    return rows
+        yield {"figure": figure, "value": ratio} if name == "kl" else report.at_most(figure, ratio, TIME_LIMIT)
+    yield {"figure": "bytes per hit, 100 hits", "value": bytes_per_hit(store, histograms[3])}
 
 
-def compilations(store: OpenSearchStore, node: Node) -> list[report.Row]:
+def compilations(store: OpenSearchStore, node: Node) -> Iterator[report.Row]:
     """Count the scripts that are compiled during 1,000 searches after the first."""
     name = store.list()[0] if store.list() else "few"
     if name == "few":
@@ -144,40 +133,39 @@ def compilations(store: OpenSearchStore, node: Node) -> list[report.Row]:
     before = compiled(node)
     for _ in range(1000):
         query = ScoringQuery(descriptor.name, "chi2", draw.random(descriptor.dim))
-        store.candidates(name, query, depth=1, filters=(), approximate=name != "few")
+        store.candidates(name, query, depth=1, filters=(), shortlist=0 if name == "few" else 10)
     for left in store.list():
         store.drop(left)
-    return [report.at_most("scripts compiled during 1,000 searches after the first", compiled(node) - before, 0)]
+    yield report.at_most("scripts compiled during 1,000 searches after the first", compiled(node) - before, 0)
 
 
-def large(store: OpenSearchStore, node: Node) -> list[report.Row]:
+def large(store: OpenSearchStore, node: Node) -> Iterator[report.Row]:
     """Time searches over more documents, and say what they take."""
     drawn = np.random.default_rng(4).normal(size=(LARGE, LARGE_DIM)).astype(np.float32)
     size = f"{LARGE:,} x {LARGE_DIM}"
-    rows: list[report.Row] = []
     for name, layout in (("exact", IndexLayout(slices=2)), ("near", IndexLayout(slices=2, ann=True))):
         store.create(name, [Descriptor("plain", LARGE_DIM)], layout=layout)
         seconds = load(store, name, {"plain": drawn})
-        rows.append({"figure": f"{size}, {name}: bulk, documents/s", "value": LARGE / seconds})
-        store.merge(name)
+        yield {"figure": f"{size}, {name}: bulk, documents/s", "value": LARGE / seconds}
+        _, merging = timed(lambda name=name: store.merge(name))
+        yield {"figure": f"{size}, {name}: index merge, s", "value": merging / 1000}
         queries = [ScoringQuery("plain", "cosine", row.astype(np.float64)) for row in drawn[:100]]
         for approximate in {False, layout.ann}:
             times = [
                 timed(
                     lambda query=query, name=name, approximate=approximate: store.candidates(
-                        name, query, depth=500 if approximate else 100, filters=(), approximate=approximate
+                        name, query, depth=100, filters=(), shortlist=500 if approximate else 0
                     )
                 )[1]
                 for query in queries
             ]
             how = "approximate" if approximate else "exact"
-            rows.append({"figure": f"{size}, {name}: {how} cosine p50, ms", "value": median(times)})
-            rows.append({"figure": f"{size}, {name}: {how} cosine p99, ms", "value": quantiles(times, n=100)[98]})
+            yield {"figure": f"{size}, {name}: {how} cosine p50, ms", "value": median(times)}
+            yield {"figure": f"{size}, {name}: {how} cosine p99, ms", "value": quantiles(times, n=100)[98]}
         time.sleep(11)  # the cluster measures its disk every ten seconds
-        rows.append({"figure": f"{size}, {name}: disk, MiB", "value": disk(node, name) / 2**20})
-        rows.append({"figure": f"{size}, {name}: memory of the node, MiB", "value": resident(node) / 2**20})
+        yield {"figure": f"{size}, {name}: disk, MiB", "value": disk(node, name) / 2**20}
+        yield {"figure": f"{size}, {name}: memory of the node, MiB", "value": resident(node) / 2**20}
         store.drop(name)
-    return rows
 
 
 def load(store: OpenSearchStore, name: str, vectors: dict[str, Rows]) -> float:
@@ -240,17 +228,17 @@ def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def bytes_per_hit(store: OpenSearchStore, row: Rows) -> float:
     """Return the bytes that each of 100 hits adds to an answer of the cluster."""
     sizes = []
-    answered = http.client.HTTPResponse.read
+    urlopen = BoundPool.urlopen
 
-    def counted(response: http.client.HTTPResponse, amount: int | None = None) -> bytes:
-        data = answered(response, amount)
-        sizes[-1] += len(data)
-        return data
+    def counted(pool: BoundPool, *args: Any, **kw: Any) -> Received:
+        received = urlopen(pool, *args, **kw)
+        sizes[-1] += len(received.data)
+        return received
 
     query = ScoringQuery("root", "chi2", row.astype(np.float64))
     for depth in (1, 101):
         sizes.append(0)
-        with mock.patch.object(http.client.HTTPResponse, "read", counted):
+        with mock.patch.object(BoundPool, "urlopen", counted):
             store.candidates("near", query, depth=depth, filters=())
     return (sizes[1] - sizes[0]) / 100
 

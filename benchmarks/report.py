@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -64,11 +65,17 @@ def corel() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def main(measure: Callable[[], list[Row]], packages: Iterable[str], description: str | None) -> None:
-    """Measure, print the table of figures, and write them as JSON when --json names a file."""
+def main(measure: Callable[[], Iterable[Row]], packages: Iterable[str], description: str | None) -> None:
+    """Measure, print the table of figures, and write them as JSON when --json names a file.
+
+    Figures also go to stderr as they come: some take minutes.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     path = parser.parse_args().json
-    rows = measure()
+    rows = []
+    for row in measure():
+        print(*map(_cell, row.values()), file=sys.stderr, flush=True)
+        rows.append(row)
     print(table(rows, ["figure", "value", "limit", "ok"]))
     write(path, {"circumstances": circumstances(packages), "rows": rows})

@@ -200,7 +200,7 @@ class UnknownCollection(NotFound):
     def __init__(self, collection: str, known: Iterable[str], store: str = "this store") -> None:
         super().__init__(
             f"there is no collection '{collection}' in {store} (it has: {listed(known)}); "
-            f"name another --store, or make it with: pixkin index create {collection}",
+            f"name one of these or another --store; a new one is made by: pixkin index create {collection}",
             collection=collection,
         )
 

@@ -65,13 +65,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class ResolvedPlan:
-    """A checked plan with every default filled in, ready to run against one collection."""
+    """A checked plan with every default filled in, ready to run against one collection.
+
+    depth: how many candidates there are · wanted: how many of them, the best, are asked for: no more than the page shows
+    when no stage follows.
+    """
 
     plan: Plan
     descriptor: Descriptor
     measure: str
     filters: Filter
     depth: int
+    wanted: int
     approximate: bool
 
 
@@ -111,7 +116,8 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
         descriptors=(replace(choice, name=descriptor.name, measure=measure),),
         candidates=str(Stage("approximate" if approximate else "exact", {"depth": depth})),
     )
-    return ResolvedPlan(ran, descriptor, measure, filters, depth, approximate)
+    wanted = depth if later else min(depth, plan.offset + plan.size)
+    return ResolvedPlan(ran, descriptor, measure, filters, depth, wanted, approximate)
 
 
 def check_measure(measure: str, descriptor: Descriptor) -> None:

@@ -33,5 +33,5 @@ class CandidateSearch:
     query: ScoringQuery
     depth: int
     filters: Filter = ()
-    approximate: bool = False
+    shortlist: int = 0
     allow_partial: bool = False

@@ -101,8 +101,8 @@ def _checked(store: Store, request: SearchRequest, deadline: float) -> _Checked:
         exclude=frozenset(itself),
     )
     wanted = CandidateSearch(
-        *(request.collection, query, resolved.depth, resolved.filters),
-        approximate=resolved.approximate,
+        *(request.collection, query, resolved.wanted, resolved.filters),
+        shortlist=resolved.depth if resolved.approximate else 0,
         allow_partial=request.plan.allow_partial,
     )
     return _Checked(resolved.plan, wanted)

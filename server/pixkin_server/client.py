@@ -54,9 +54,14 @@ LIST_CHUNK = 1000
 
 
 class Client:
-    """A connection to one server. Every call has a deadline: its own `timeout`, or the client's, in seconds."""
+    """A connection to one server. Every call has a deadline: its own `timeout`, or the client's, in seconds.
+
+    Raises InvalidArgument for a URL in place of HOST:PORT.
+    """
 
     def __init__(self, address: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        if "://" in address:
+            raise InvalidArgument(f"a server is named by HOST:PORT, not {address}; the URL of a cluster is a --store")
         self.address, self._timeout = address, timeout
         self._channel = grpc.insecure_channel(address, options=OPTIONS)
         self._embedding = embedding_pb2_grpc.EmbeddingStub(self._channel)

@@ -32,7 +32,15 @@ from pixkin_embedding.images import Box, decode, thumbnail
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
-from pixkin_proto.errors import Deadline, InvalidArgument, InvalidSize, PixkinError, UnknownCollection, UnknownItem
+from pixkin_proto.errors import (
+    Deadline,
+    InvalidArgument,
+    InvalidSize,
+    PixkinError,
+    StoreDenied,
+    UnknownCollection,
+    UnknownItem,
+)
 from pixkin_proto.names import check_id, check_name, resolve_descriptor
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
@@ -278,7 +286,12 @@ class Engine:
         """
         if self.store.scans_here:
             _wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
-        for name in self.store.list():
+        try:
+            names = self.store.list()
+        except StoreDenied as error:  # a role may search what it may not list
+            log.warning("no collection is warmed up: %s [%s]", error.message, error.reason)
+            return
+        for name in names:
             try:
                 self._warm_up(self.store.describe(name))
             except PixkinError as error:

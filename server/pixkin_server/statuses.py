@@ -17,6 +17,8 @@ from pixkin_proto.v1 import types_pb2
 from pixkin_server.interceptors import ERROR_KEY
 from pixkin_server.messages.errors import error_from_proto
 
+_NOBODY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # cancelled: a server that ends, or our close()
+
 
 def error_of_call(error: grpc.RpcError, address: str) -> PixkinError:
     """Return the error that a server sent with the call, or what gRPC's own status means."""
@@ -33,12 +35,15 @@ def _of_status(code: grpc.StatusCode, details: str, address: str) -> PixkinError
     match code:
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Deadline(f"the call to {address}")
-        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:  # cancelled: a server that ends, or our close()
+        case _ if code in _NOBODY or details.startswith("Failed to create channel"):  # the latter: no address at all
             return ServerUnavailable(address)
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return InvalidArgument(f"a message to or from {address} is too large ({details}); send or ask for less")
         case grpc.StatusCode.UNIMPLEMENTED:
             return NotImplementedYet(f"this call on the server at {address}")
-        case grpc.StatusCode.UNKNOWN if details.startswith("Failed to create channel"):
-            return ServerUnavailable(address)  # what is no address at all
+        case _ if "http1.x" in details:
+            return InvalidArgument(
+                f"{address} speaks HTTP and no gRPC; --server names a pixkin server, and a cluster is named by "
+                f"--store http://{address}"
+            )
     return Internal(f"{address} answered {code.name}: {details}")

@@ -46,6 +46,12 @@ def test_approximate_runs_as_exact_where_there_is_no_index() -> None:
     assert (resolved.plan.candidates, resolved.approximate) == ("exact:depth=300", False)
 
 
+def test_no_more_candidates_are_asked_for_than_the_page_shows_when_no_stage_follows() -> None:
+    resolved = resolve_plan(Plan(candidates="exact:depth=300", size=10, offset=20), holding(1000))
+    assert (resolved.depth, resolved.wanted) == (300, 30)
+    assert resolve_plan(Plan(size=10), holding(3)).wanted == 10  # others may be added meanwhile
+
+
 def test_approximate_is_refused_where_the_store_has_indices_but_none_for_the_descriptor() -> None:
     with pytest.raises(InvalidPlan, match=r"k-NN plugin .* pixkin index reindex photos --ann"):
         resolve_plan(Plan(candidates="approximate"), holding(10, approximate=frozenset()))

@@ -121,14 +121,14 @@ class Store(Protocol):
         *,
         depth: int,
         filters: Filter,
-        approximate: bool = False,
+        shortlist: int = 0,
         allow_partial: bool = False,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id.
 
-        `approximate` looks only at about `depth` items that an index of neighbours proposes; a store without one looks
-        at all. Raises PartialResult when a part of the collection did not answer, unless `allow_partial`.
+        With a `shortlist`, it looks only at about so many items that an index of neighbours proposes; with 0, or in a
+        store without such an index, at all. Raises PartialResult when a part of the collection did not answer, unless `allow_partial`.
         """
 
     def candidates_batch(

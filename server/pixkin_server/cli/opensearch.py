@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -14,10 +15,17 @@ from typing import NoReturn, Self
 import click
 
 from pixkin_server.cli.output import complain
+from pixkin_server.opensearch_node.ports import HIGHEST
 from pixkin_server.opensearch_node.versions import DEFAULT, VERSIONS, choose_version
 
 REFRESH_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _heap(_context: click.Context, _option: click.Parameter, size: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[mMgG]", size):
+        raise click.BadParameter(f"{size!r} is no size of a heap; write for instance 512m or 4g")
+    return size
 
 
 @click.group()
@@ -32,15 +40,15 @@ def opensearch() -> None:
 )  # fmt: skip
 @click.option("--knn", is_flag=True, help="With the k-NN plugin, for approximate search.")
 @click.option(
-    "--port", type=int, default=9200, show_default=True, metavar="P",
-    help="Where to listen on 127.0.0.1: at most 9299; 0 for any free port.",
+    "--port", type=click.IntRange(0, HIGHEST), default=9200, show_default=True, metavar="P",
+    help=f"Where to listen on 127.0.0.1: at most {HIGHEST}; 0 for any free port.",
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
     help="Keep data and log there.  [default: a temporary folder that is removed at the end]",
 )  # fmt: skip
 @click.option(
-    "--heap", default="1g", show_default=True, metavar="SIZE",
+    "--heap", default="1g", show_default=True, metavar="SIZE", callback=_heap,
     help="The size of its Java heap: 512m, 4g.",
 )  # fmt: skip
 def run(number: str | None, knn: bool, port: int, data: Path | None, heap: str) -> None:

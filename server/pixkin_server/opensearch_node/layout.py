@@ -19,7 +19,6 @@ SETTINGS: dict[str, Any] = {
     "discovery.type": "single-node",  # it would wait for others
     "network.host": "127.0.0.1",  # there is no security on it
     "cluster.routing.allocation.disk.threshold_enabled": False,  # indices turn read-only on a disk that is 95 % full
-    "node.store.allow_mmap": False,  # it needs a kernel setting that is often too low
     "indices.breaker.total.use_real_memory": False,  # requests are refused while a small heap awaits its collector
 }
 

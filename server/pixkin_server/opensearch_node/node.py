@@ -23,7 +23,8 @@ from pixkin_server.opensearch_node.layout import Layout
 from pixkin_server.opensearch_node.ports import HOST, check_port, free_port, held_port
 from pixkin_server.opensearch_node.versions import Version, choose_version
 
-START_SECONDS = 180.0  # it takes 5 on two idle cores
+START_SECONDS = 180.0
+"""How long a start may go on without a new line in the log; it takes 5 s as a whole on two idle cores."""
 STOP_SECONDS = 30.0
 _MAIN = "org.codelibs.opensearch.runner.OpenSearchRunner"
 
@@ -134,8 +135,10 @@ class Node:
             self._process.wait()
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + START_SECONDS
+        until, logged = time.monotonic() + START_SECONDS, 0
         while True:
+            if (size := self.log.stat().st_size) > logged:
+                until, logged = time.monotonic() + START_SECONDS, size
             if process.poll() is not None:
                 raise self._died(process, "before it answered")
             if endings.other_port(self.log, self.port, since=self._log_begins):
@@ -144,7 +147,8 @@ class Node:
                 return
             if time.monotonic() > until:
                 raise StoreUnavailable(
-                    f"OpenSearch {self.version} did not answer within {START_SECONDS:.0f} s; {self._where_log()}"
+                    f"OpenSearch {self.version} does not answer and has printed nothing for {START_SECONDS:.0f} s; "
+                    f"{self._where_log()}"
                 )
             time.sleep(0.1)
 

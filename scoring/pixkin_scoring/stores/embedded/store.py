@@ -204,12 +204,12 @@ class EmbeddedStore:
         *,
         depth: int,
         filters: Filter,
-        approximate: bool = False,
+        shortlist: int = 0,
         allow_partial: bool = False,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure: always of all, there is no other index."""
-        del approximate, allow_partial, deadline
+        del shortlist, allow_partial, deadline
         return self._open(name).candidates(query, depth, filters)
 
     def candidates_batch(

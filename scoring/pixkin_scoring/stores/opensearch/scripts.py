@@ -18,6 +18,7 @@ BELIEVED_SECONDS = 5.0
 """How long a script is believed to be as it was: one that was edited by hand ranks wrongly for this time at most."""
 CURRENT, MISSING, EDITED, OLD, FOREIGN = "current", "missing", "edited", "old", "foreign"
 _SAID = {MISSING: "is missing", EDITED: "was edited by hand"}
+_HINDERED = {"value": "{} cannot be ranked", "score": "queries of your own that score by {} go wrong"}
 _OURS = re.compile(PREFIX + r"[a-z0-9_]+-[a-z0-9]+-(value|score)-[0-9a-f]{12}")
 
 
@@ -104,7 +105,7 @@ def _state(found: str | None, wanted: str) -> str:
 
 def _complaint(connection: Connection, wanted: Script, state: str) -> str:
     return (
-        f"the cluster's script {wanted.id} {_SAID[state]}, so {wanted.measure} cannot be ranked; "
+        f"the cluster's script {wanted.id} {_SAID[state]}, so {_HINDERED[wanted.returns].format(wanted.measure)}; "
         f"put it right with: pixkin scripts register --store {connection.url}"
     )
 

@@ -30,6 +30,9 @@ from pixkin_scoring.stores.opensearch.mapping import MAX_RESULT_WINDOW, ann_fiel
 from pixkin_scoring.stores.opensearch.neighbours import neighbour
 from pixkin_scoring.stores.opensearch.reading import descriptor_of
 
+MAX_NEIGHBOURS = 10_000
+"""The most that the k-NN plugin looks for."""
+
 Wanted = tuple[Index, CandidateSearch]
 
 
@@ -117,7 +120,7 @@ def _body(
     }
     script = {"type": "number", "order": order, "script": {"id": script_id(query.measure, "value"), "params": params}}
     body: dict[str, Any] = {
-        "query": _nearest(index, search) if search.approximate else {"bool": _kept(search, field)},
+        "query": _nearest(index, search) if search.shortlist else {"bool": _kept(search, field)},
         "sort": [{"_script": script}, {"id": "asc"}],
         "size": size,
         "_source": False,
@@ -143,7 +146,7 @@ def _nearest(index: Index, search: CandidateSearch) -> dict[str, Any]:
     vector = neighbour(descriptor, search.query.vector)
     if not index.schema.layout.ann or vector is None:
         raise InvalidPlan(f"{index.collection} has no approximate neighbours of this query; use --candidates exact")
-    found: dict[str, Any] = {"vector": vector, "k": min(search.depth, 10_000)}
+    found: dict[str, Any] = {"vector": vector, "k": min(search.shortlist, MAX_NEIGHBOURS)}
     if search.filters or search.query.exclude:
         found["filter"] = {"bool": _kept(search, vector_field(descriptor.name))}
     if index.schema.layout.ef_search is not None:

@@ -98,8 +98,12 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> ConnectionSettings
     name files that hold a secret and nothing else, as container platforms mount them.
 
     Raises:
-        InvalidArgument: a file cannot be read or lets others read a secret, or the settings contradict each other.
+        InvalidArgument: there is no such variable, a file cannot be read or lets others read a secret, or the settings
+            contradict each other.
     """
+    known = {FILE, *map(variable, KEYS)}
+    if unknown := sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
+        raise InvalidArgument(f"the environment has {unknown[0]}, which is no setting; there are {listed(known)}")
     variables = {key: environ[variable(key)] for key in KEYS if environ.get(variable(key))}
     values = {**_from_file(environ.get(FILE, "")), **_with_secrets(variables, {key: variable(key) for key in KEYS})}
     return ConnectionSettings(**values)

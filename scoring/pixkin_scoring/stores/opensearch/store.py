@@ -176,12 +176,12 @@ class OpenSearchStore:
         *,
         depth: int,
         filters: Filter,
-        approximate: bool = False,
+        shortlist: int = 0,
         allow_partial: bool = False,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
-        search = CandidateSearch(name, query, depth, filters, approximate, allow_partial)
+        search = CandidateSearch(name, query, depth, filters, shortlist, allow_partial)
         [found] = self.candidates_batch([search], deadline=deadline)
         if isinstance(found, PixkinError):
             raise found

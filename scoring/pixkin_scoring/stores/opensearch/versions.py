@@ -26,7 +26,7 @@ from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
 from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch, of_answer
-from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, list_collections, version_names
+from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, unknown_collection, version_names
 from pixkin_scoring.stores.opensearch.mapping import (
     Schema,
     index_body,
@@ -64,7 +64,7 @@ def drop_all(connection: Connection, collection: str) -> None:
     """Delete every version of a collection, and its attachments."""
     names = version_names(connection, collection)
     if not names:
-        raise UnknownCollection(collection, list_collections(connection), connection.url)
+        raise unknown_collection(connection, collection)
     # In one request, so that it all goes at once; what is missing was never made, or deleted by the first of two tries.
     gone = ",".join([*names, attachments_index(collection)])
     acknowledged(connection.ask("DELETE", f"/{gone}", params={"ignore_unavailable": True}, deadline=_later()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
-from pixkin_server.cli.index.report import print_report
+from pixkin_server.cli.index.report import print_report, told_when_interrupted
 from pixkin_server.cli.output import Progress
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def add(
     with (
         shared.connected(options) as service,
         Progress("pictures", sum(len(found) for _, found in sources)) as bar,
+        told_when_interrupted(report),
     ):
         for root, found in sources:
             add_pictures(service, collection, found, report, root=str(root), checksum=checksum, progress=bar)

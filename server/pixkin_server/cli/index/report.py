@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from pixkin_proto.errors import PixkinError
 
 from pixkin_server.cli.output import complain, one_line, print_json, print_table
 
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 
 SHOWN_REFUSALS = 20
 PARTLY_REFUSED = 3
+
+
+@contextmanager
+def told_when_interrupted(report: Report) -> Iterator[None]:
+    """Say on stderr how far the work in the block came when an error ends it, and that it can go on from there."""
+    try:
+        yield
+    except PixkinError:
+        if done := report.added + report.replaced + report.updated:
+            complain(f"{done:,} pictures are in; repeat the command to go on: they are not encoded again")
+        raise
 
 
 def print_report(report: Report, *, as_json: bool) -> None:

@@ -219,17 +219,18 @@ def test_documents_without_a_sound_vector_or_id_fail_no_search_and_are_left_out(
     approximate = candidates == "approximate"
     if approximate and opensearch.version != "2.19.1":
         pytest.skip("OpenSearch 3.8.0 is run without the k-NN plugin")
+    shortlist = 100 if approximate else 0
     name = make(COUNT, layout=IndexLayout(ann=approximate))
     whole = {measure: found(store, name, measure) for measure in MEASURES}
     for damage, document in DAMAGED.items():
         by_hand(store, "PUT", f"/{name}-v0001/_doc/{damage.replace(' ', '-')}", document)
-    searches = [CandidateSearch(name, query(measure), 100, (), approximate) for measure in MEASURES]
+    searches = [CandidateSearch(name, query(measure), 100, (), shortlist) for measure in MEASURES]
     batch = store.candidates_batch(searches)
     for measure, together in zip(MEASURES, batch, strict=True):
         assert not isinstance(together, PixkinError), together
         assert together.ids == whole[measure], measure
         assert np.isfinite(together.values).all()
-        alone = store.candidates(name, query(measure), depth=100, filters=(), approximate=approximate)
+        alone = store.candidates(name, query(measure), depth=100, filters=(), shortlist=shortlist)
         assert alone.ids == whole[measure], measure
 
 

@@ -207,7 +207,7 @@ def test_tries_end_with_the_deadline(
 ) -> None:
     proxy.always(fault)
     began = time.monotonic()
-    with pytest.raises(expected):
+    with pytest.raises((expected, Deadline)):  # the last try may itself outlive the deadline
         connection.ask("GET", "/", deadline=began + 0.6)
     assert time.monotonic() - began < 0.7
     assert proxy.count > 2

@@ -92,7 +92,7 @@ def test_the_neighbours_hold_nearly_all_of_the_exact_ranking_with_the_same_value
     for row in range(20):
         query = ScoringQuery(name, measure, rows(measure)[row].astype(np.float64))
         exact = near.candidates("near", query, depth=20, filters=())
-        found = near.candidates("near", query, depth=200, filters=(), approximate=True)
+        found = near.candidates("near", query, depth=200, filters=(), shortlist=200)
         value = dict(zip(exact.ids, exact.values, strict=True))
         both = [item for item in found.ids[:20] if item in value]
         assert [value[item] for item in both] == [found.values[found.ids.index(item)] for item in both]
@@ -103,7 +103,7 @@ def test_the_neighbours_hold_nearly_all_of_the_exact_ranking_with_the_same_value
 @pytest.mark.slow
 def test_a_filter_and_an_excluded_id_hold_for_neighbours_too(near: OpenSearchStore) -> None:
     query = ScoringQuery("chi2", "chi2", rows("chi2")[7].astype(np.float64), exclude=frozenset({"00007"}))
-    found = near.candidates("near", query, depth=50, filters=parse_filter(["label=7"]), approximate=True)
+    found = near.candidates("near", query, depth=50, filters=parse_filter(["label=7"]), shortlist=50)
     assert len(found.ids) == 50
     assert {int(item) % 10 for item in found.ids} == {7}
     assert "00007" not in found.ids

@@ -78,7 +78,7 @@ READS: dict[str, Call] = {
     "fetch": lambda store, name: store.fetch(name, HUES.name, IDS[:5]).tolist(),
     "scan": lambda store, name: [(ids, rows.tolist()) for ids, rows in store.scan(name, HUES.name, block=7)],
     "candidates": found,
-    "approximate candidates": lambda store, name: found(store, name, approximate=True),
+    "approximate candidates": lambda store, name: found(store, name, shortlist=10),
     "candidates_batch": found_together,
     "get_attachment": lambda store, name: store.get_attachment(name, "graph"),
 }

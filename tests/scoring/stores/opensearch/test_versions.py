@@ -245,7 +245,7 @@ def test_an_approximate_index_is_refused_without_the_plugin_by_name(nodes: Nodes
 def test_a_search_for_neighbours_without_their_index_is_an_invalid_plan(store: OpenSearchStore) -> None:
     query = ScoringQuery(COLOURS.name, "chi2", np.ones(4))
     with pytest.raises(InvalidPlan, match="--candidates exact"):
-        store.candidates("photos", query, depth=10, filters=(), approximate=True)
+        store.candidates("photos", query, depth=10, filters=(), shortlist=10)
 
 
 def test_a_merge_leaves_as_many_segments_as_threads_and_the_same_answers(store: OpenSearchStore) -> None:
