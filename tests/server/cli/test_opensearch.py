@@ -124,9 +124,22 @@ def test_a_port_in_use_is_one_line(pixkin: Cli) -> None:
     assert f"port {port} of 127.0.0.1 cannot be had (Address already in use)" in ran.err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"), [("--port", 9500, "9299"), ("--heap", "2gigs", "512m"), ("--heap", "0g", "512m")]
+)
+def test_what_no_node_can_have_is_refused_before_anything_starts(
+    pixkin: Cli, option: str, value: object, allowed: str
+) -> None:
+    ran = pixkin("opensearch", "run", option, value)
+    assert (ran.status, ran.out) == (2, "")
+    assert allowed in ran.err
+    assert "starting" not in ran.err
+
+
 def test_the_handlers_of_signals_are_as_before_once_the_command_is_over(pixkin: Cli) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGHUP)
-    assert pixkin("opensearch", "run", "--port", 10**6).status == 1
+    with socket.create_server((HOST, port := free_port())):
+        assert pixkin("opensearch", "run", "--port", port).status == 1
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGHUP)) == before
 
 

@@ -292,3 +292,12 @@ def test_the_demo_ranks_in_a_cluster_as_in_a_directory(
     again = pixkin("demo", "--extractors", extractors, "--device", "cpu", "--store", opensearch.url)
     assert "0 pictures added, 209 unchanged" in again.out
     assert pixkin("index", "drop", "demo", "--yes", "--store", opensearch.url).status == 0
+
+
+def test_a_cluster_that_is_named_as_a_server_is_told_apart(pixkin: Cli, cluster: str) -> None:
+    ran = pixkin("index", "list", "--server", cluster)
+    assert (ran.status, ran.out) == (1, "")
+    assert "a server is named by HOST:PORT" in ran.err
+    ran = pixkin("index", "list", "--server", cluster.removeprefix("http://"))
+    assert (ran.status, ran.out) == (1, "")
+    assert f"--store {cluster}" in ran.err

@@ -122,6 +122,11 @@ def test_a_file_that_holds_no_single_secret_is_refused(tmp_path: Path, content: 
     assert SECRET not in str(refused.value)
 
 
+def test_a_variable_that_is_no_setting_is_refused_since_it_may_be_a_misspelt_one() -> None:
+    with pytest.raises(InvalidArgument, match=r"PIXKIN_OPENSEARCH_PASSWRD, which is no setting; there are .*PASSWORD"):
+        read_settings({"PIXKIN_OPENSEARCH_USER": "ann", "PIXKIN_OPENSEARCH_PASSWRD": SECRET})
+
+
 def test_settings_do_not_show_their_secrets() -> None:
     assert SECRET not in repr(ConnectionSettings(user="ann", password=SECRET))
     assert SECRET[:7] not in repr(ConnectionSettings(token=SECRET[:7]))
