@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding import golden
 from pixkin_embedding.batching import Batcher
+from pixkin_embedding.bundle import Extractor
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device, Encoder, check_device, load_encoder
 from pixkin_embedding.images import Box, decode, thumbnail
@@ -35,6 +36,7 @@ from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
 from pixkin_proto.errors import (
     Deadline,
     InvalidArgument,
+    InvalidExtractor,
     InvalidSize,
     PixkinError,
     StoreDenied,
@@ -76,7 +78,8 @@ class Engine:
     """One store and the extractors of its collections. Methods may be called from several threads.
 
     limits: caps for pictures, those for requests unless they come from the user's own folders · timeout: seconds that a
-    call may take which names none · insecure: permits http to a cluster on another host.
+    call may take which names none · insecure: permits http to a cluster on another host · allow_untrained: whether an
+    extractor with random weights may be used.
     """
 
     def __init__(
@@ -88,10 +91,12 @@ class Engine:
         limits: Limits = REQUEST_LIMITS,
         timeout: float = DEFAULT_TIMEOUT,
         insecure: bool = False,
+        allow_untrained: bool = True,
     ) -> None:
         self.store = open_store(store, insecure=insecure) if isinstance(store, str) else store
         self.directory = ExtractorDirectory(extractors)
         self._device, self._limits, self._timeout = device, limits, timeout
+        self._allow_untrained = allow_untrained
         self._encoders: dict[str, Encoder] = {}
         self._loading = threading.Lock()
         self._batcher = Batcher()
@@ -267,9 +272,17 @@ class Engine:
             claimed = next((e for p, e in self.directory.list().items() if p == path), None)
             if claimed is None or claimed.fingerprint not in self._encoders:
                 encoder = load_encoder(path, self._device)
+                self._check_trained(encoder.extractor)
                 self._encoders[encoder.extractor.fingerprint] = encoder
                 return encoder
             return self._encoders[claimed.fingerprint]
+
+    def _check_trained(self, extractor: Extractor) -> None:
+        if extractor.untrained and not self._allow_untrained:
+            raise InvalidExtractor(
+                f"extractor {extractor.name} has random weights and finds nothing alike; export it with --weights FILE "
+                "or --download, or allow it for a trial: pixkin serve --allow-untrained"
+            )
 
     def _collection_encoders(self, described: Collection) -> list[Encoder]:
         pairs = {(d.extractor, d.fingerprint) for d in described.descriptors if d.fingerprint}

@@ -33,6 +33,11 @@ def error_of_call(error: grpc.RpcError, address: str) -> PixkinError:
 
 def _of_status(code: grpc.StatusCode, details: str, address: str) -> PixkinError:
     match code:
+        case _ if "http1.x" in details:
+            return InvalidArgument(
+                f"{address} speaks HTTP and no gRPC; --server names a pixkin server, and a cluster is named by "
+                f"--store http://{address}"
+            )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Deadline(f"the call to {address}")
         case _ if code in _NOBODY or details.startswith("Failed to create channel"):  # the latter: no address at all
@@ -41,9 +46,4 @@ def _of_status(code: grpc.StatusCode, details: str, address: str) -> PixkinError
             return InvalidArgument(f"a message to or from {address} is too large ({details}); send or ask for less")
         case grpc.StatusCode.UNIMPLEMENTED:
             return NotImplementedYet(f"this call on the server at {address}")
-        case _ if "http1.x" in details:
-            return InvalidArgument(
-                f"{address} speaks HTTP and no gRPC; --server names a pixkin server, and a cluster is named by "
-                f"--store http://{address}"
-            )
     return Internal(f"{address} answered {code.name}: {details}")

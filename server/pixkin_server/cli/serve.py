@@ -87,6 +87,13 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     metavar="SECONDS",
     help="How long calls in flight may take to finish after SIGTERM.",
 )
+@click.option(
+    "--allow-untrained",
+    is_flag=True,
+    envvar="PIXKIN_ALLOW_UNTRAINED",
+    show_envvar=True,
+    help="Run extractors with random weights too, which find nothing alike.",
+)
 @shared.device
 @shared.extractors
 @shared.store
