@@ -17,6 +17,8 @@ from pixkin_proto.v1 import types_pb2
 from pixkin_server.interceptors import ERROR_KEY
 from pixkin_server.messages.errors import error_from_proto
 
+_HTTP = ("http1.x", "http2 header with status")
+"""What gRPC says of an HTTP server that is none of gRPC."""
 _NOBODY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # cancelled: a server that ends, or our close()
 
 
@@ -33,7 +35,7 @@ def error_of_call(error: grpc.RpcError, address: str) -> PixkinError:
 
 def _of_status(code: grpc.StatusCode, details: str, address: str) -> PixkinError:
     match code:
-        case _ if "http1.x" in details:
+        case _ if any(sign in details for sign in _HTTP):
             return InvalidArgument(
                 f"{address} speaks HTTP and no gRPC; --server names a pixkin server, and a cluster is named by "
                 f"--store http://{address}"
