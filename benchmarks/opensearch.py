@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import numpy as np
@@ -27,7 +27,7 @@ from pixkin_embedding.limits import REQUEST_LIMITS
 from pixkin_embedding.preprocessing import prepare
 from pixkin_export.exporting import export_model
 from pixkin_proto.descriptors import MEASURES, Descriptor
-from pixkin_scoring.items import Item
+from pixkin_scoring.items import Candidates, Item
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.layout import IndexLayout
@@ -45,8 +45,11 @@ DEPTHS = {"chi2": 500, "intersection": 500, "jensen_shannon": 500, "bhattacharyy
 RECALL_LIMIT, TIME_LIMIT = 0.99, 0.5
 BULK_LIMIT = 4000
 LARGE, LARGE_DIM = 200_000, 128
+WARM = 20
+"""Searches that are not timed before those that are."""
 
 Rows = NDArray[np.float32]
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -107,11 +110,9 @@ def neighbours(store: OpenSearchStore, histograms: Rows) -> Iterator[report.Row]
         queries = [ScoringQuery(descriptor, name, histograms[row].astype(np.float64)) for row in chosen]
         exact_ms, near_ms, recalls = [], [], []
         for query in queries:
-            exact, ms = timed(lambda query=query: store.candidates("near", query, depth=100, filters=()))
+            exact, ms = timed(search_of(store, "near", query))
             exact_ms.append(ms)
-            found, ms = timed(
-                lambda query=query, depth=depth: store.candidates("near", query, depth=100, filters=(), shortlist=depth)
-            )
+            found, ms = timed(search_of(store, "near", query, depth))
             near_ms.append(ms)
             recalls.append(len(set(exact.ids) & set(found.ids)) / 100)
         ratio = median(near_ms) / median(exact_ms)
@@ -129,7 +130,7 @@ def compilations(store: OpenSearchStore, node: Node) -> Iterator[report.Row]:
         store.create("few", [Descriptor("root", 4, non_negative=True)])
     descriptor = store.describe(name).descriptors[0]
     draw = np.random.default_rng(2)
-    search_of(store, name, ScoringQuery(descriptor.name, "chi2", np.ones(descriptor.dim)), depth=1)()
+    search_of(store, name, ScoringQuery(descriptor.name, "chi2", np.ones(descriptor.dim)))()
     before = compiled(node)
     for _ in range(1000):
         query = ScoringQuery(descriptor.name, "chi2", draw.random(descriptor.dim))
@@ -151,14 +152,11 @@ def large(store: OpenSearchStore, node: Node) -> Iterator[report.Row]:
         yield {"figure": f"{size}, {name}: index merge, s", "value": merging / 1000}
         queries = [ScoringQuery("plain", "cosine", row.astype(np.float64)) for row in drawn[:100]]
         for approximate in {False, layout.ann}:
-            times = [
-                timed(
-                    lambda query=query, name=name, approximate=approximate: store.candidates(
-                        name, query, depth=100, filters=(), shortlist=500 if approximate else 0
-                    )
-                )[1]
-                for query in queries
-            ]
+            shortlist = 500 if approximate else 0
+            runs = [search_of(store, name, query, shortlist) for query in queries]
+            for run in runs[:WARM]:
+                run()
+            times = [timed(run)[1] for run in runs]
             how = "approximate" if approximate else "exact"
             yield {"figure": f"{size}, {name}: {how} cosine p50, ms", "value": median(times)}
             yield {"figure": f"{size}, {name}: {how} cosine p99, ms", "value": quantiles(times, n=100)[98]}
@@ -179,12 +177,12 @@ def load(store: OpenSearchStore, name: str, vectors: dict[str, Rows]) -> float:
     return time.perf_counter() - start
 
 
-def search_of(store: OpenSearchStore, name: str, query: ScoringQuery, depth: int = 100) -> Callable[[], object]:
-    """Return an exact search."""
-    return lambda: store.candidates(name, query, depth=depth, filters=())
+def search_of(store: OpenSearchStore, name: str, query: ScoringQuery, shortlist: int = 0) -> Callable[[], Candidates]:
+    """Return a search for 100 candidates, exact or among a shortlist of neighbours."""
+    return lambda: store.candidates(name, query, depth=100, filters=(), shortlist=shortlist)
 
 
-def timed(run: Callable[[], object]) -> tuple[object, float]:
+def timed(run: Callable[[], T]) -> tuple[T, float]:
     """Return what a call gives, and its milliseconds."""
     start = time.perf_counter()
     found = run()

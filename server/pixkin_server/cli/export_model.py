@@ -61,7 +61,7 @@ def export_model(
     as_json: bool,
     **network: Any,
 ) -> None:
-    """Write the extractor file of the model NAME: one of --list, torchvision:NAME or timm:NAME.
+    r"""Write the extractor file of the model NAME: one of --list, torchvision:NAME or timm:NAME.
 
     The file is compared with its source before it is written: what it does not compute alike is not exported. Exporting
     the same thing twice gives the same bytes.
