@@ -41,7 +41,7 @@ class Extractor:
     """What an extractor file says of itself.
 
     descriptors: under their short names · golden: for each descriptor (8, dim) float32, the vectors of
-    `golden.pictures()` as the exporting machine computed them.
+    `golden.pictures()` as the exporting machine computed them · untrained: its weights are random, for trials.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Extractor:
     golden: Mapping[str, NDArray[np.float32]]
     fingerprint: str
     provenance: Mapping[str, Any]
+    untrained: bool = False
 
 
 def seal(
@@ -60,6 +61,7 @@ def seal(
     descriptors: tuple[Descriptor, ...],
     golden: Mapping[str, NDArray[np.float32]],
     provenance: Mapping[str, Any],
+    untrained: bool = False,
 ) -> bytes:
     """Return an ONNX model (serialised, without metadata) as an extractor file."""
     behaviour: dict[str, Any] = {
@@ -69,6 +71,8 @@ def seal(
         "descriptors": [_descriptor_to_dict(check_descriptor(descriptor)) for descriptor in descriptors],
         "golden": {key: base64.b64encode(value.astype("<f4").tobytes()).decode() for key, value in golden.items()},
     }
+    if untrained:
+        behaviour["untrained"] = True
     behaviour["fingerprint"] = _fingerprint(model, behaviour)
     return model + _metadata_entry(BEHAVIOUR, behaviour) + _metadata_entry(PROVENANCE, provenance)
 
@@ -113,6 +117,7 @@ def describe(data: memoryview, path: Path) -> Extractor:
             golden={d.name: _golden(behaviour["golden"][d.name], d.dim) for d in descriptors},
             fingerprint=str(behaviour["fingerprint"]),
             provenance=_metadata(data, path).get(PROVENANCE, {}),
+            untrained=bool(behaviour.get("untrained", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidExtractor(f"{path} describes itself badly ({error!r}); export it again") from error

@@ -14,6 +14,7 @@ from pixkin_proto.errors import InvalidExtractor, NotImplementedYet, listed
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 
 Resize = Literal["shorter", "longest", "exact"]
+Rounding = Literal["half_up", "torchvision"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 MAX_SIZE = 16_384
 
@@ -26,8 +27,12 @@ class Preprocessing:
       - shorter: the shorter side becomes `size`, the longer one follows in proportion;
       - longest: the longest side becomes `size` in proportion, smaller pictures stay as they are;
       - exact: the picture becomes `size` = (height, width), whatever its proportions.
-    Sides in proportion are rounded, halves up, and are at least 1. `crop` = (height, width) then keeps the centre: its
-    first row is (rows - height) // 2, its first column likewise. `filter` is one of Pillow's, which widen where a
+    `crop` = (height, width) then keeps the centre. `rounding` is one of
+      - half_up: sides in proportion are rounded, halves up; the crop begins at row (rows - height) // 2, its first
+        column likewise;
+      - torchvision, as that library does: sides in proportion are cut off; the crop begins at half the rest, rounded,
+        halves to even.
+    Sides are at least 1. `filter` is one of Pillow's, which widen where a
     picture gets smaller (antialiasing). Raises InvalidExtractor for what cannot be done, and NotImplementedYet without
     antialiasing.
     """
@@ -37,9 +42,12 @@ class Preprocessing:
     crop: tuple[int, int] | None = None
     filter: Filter = "bicubic"
     antialias: bool = True
+    rounding: Rounding = "half_up"
 
     def __post_init__(self) -> None:
         _check(self.resize in get_args(Resize), "resize", self.resize, f"one of {', '.join(get_args(Resize))}")
+        rules = get_args(Rounding)
+        _check(self.rounding in rules, "rounding", self.rounding, f"one of {', '.join(rules)}")
         _check(self.filter in get_args(Filter), "filter", self.filter, f"one of {', '.join(get_args(Filter))}")
         _check(isinstance(self.antialias, bool), "antialias", self.antialias, "true or false")
         if self.resize == "exact":
@@ -63,7 +71,7 @@ class Preprocessing:
     def from_dict(cls, declared: Mapping[str, Any]) -> Preprocessing:
         """Return what `to_dict` wrote; raise InvalidExtractor for a missing, unknown or impossible field."""
         expected = {field.name for field in fields(cls)}
-        wrong = expected ^ set(declared)
+        wrong = expected ^ {"rounding", *declared}
         if wrong:
             raise InvalidExtractor(
                 f"preprocessing has the fields {listed(expected)}; missing or unknown here: {listed(wrong)}; the file "
@@ -75,8 +83,10 @@ class Preprocessing:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as JSON has them; the rounding only where it is not half_up."""
         values = asdict(self)
+        if self.rounding == "half_up":
+            del values["rounding"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
@@ -102,7 +112,23 @@ class Preprocessing:
         side = min(height, width) if self.resize == "shorter" else max(height, width)
         if self.resize == "longest" and side <= self.size:
             return height, width
-        return _in_proportion(height, self.size, side), _in_proportion(width, self.size, side)
+        return self._in_proportion(height, side), self._in_proportion(width, side)
+
+    def _in_proportion(self, length: int, side: int) -> int:
+        """Return a length after the side `side` has become `size`."""
+        size = self.size if isinstance(self.size, int) else max(self.size)
+        if self.rounding == "torchvision":
+            return max(1, length * size // side)
+        return max(1, (2 * length * size + side) // (2 * side))
+
+    def cropped(self, height: int, width: int) -> tuple[int, int]:
+        """Return the first row and column of the crop of a resized picture, (0, 0) without one."""
+        if self.crop is None:
+            return 0, 0
+        rest = (height - self.crop[0], width - self.crop[1])
+        if self.rounding == "torchvision":
+            return round(rest[0] / 2), round(rest[1] / 2)  # Python's own rounds halves to even
+        return rest[0] // 2, rest[1] // 2
 
 
 def prepare(
@@ -120,13 +146,9 @@ def prepare(
         pixels = np.asarray(Image.fromarray(pixels).resize((width, height), resampling))
     if preprocessing.crop:
         rows, columns = preprocessing.crop
-        top, left = (height - rows) // 2, (width - columns) // 2
+        top, left = preprocessing.cropped(height, width)
         pixels = pixels[top : top + rows, left : left + columns]
     return np.ascontiguousarray(pixels)
-
-
-def _in_proportion(length: int, size: int, side: int) -> int:
-    return max(1, (2 * length * size + side) // (2 * side))
 
 
 def _check(holds: bool, field: str, value: object, allowed: str) -> None:  # noqa: FBT001 - the condition comes first

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from pixkin_embedding import golden
 from pixkin_embedding.bundle import Extractor, describe, read_description, seal
 from pixkin_embedding.encoder import Encoder, Session, encode_golden
-from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, MissingExtra
 
 from pixkin_export.catalogue import Entry, find_entry
+from pixkin_export.origins import file_sha256, open_origin
+from pixkin_export.sources.options import SourceOptions
 
 if TYPE_CHECKING:
-    import onnx
-    from pixkin_proto.descriptors import Descriptor
+    from pixkin_export.asked import Asked
+    from pixkin_export.parity import Row
+    from pixkin_export.sources.source import Source
 
-    from pixkin_export.parity import Vectors
+MADE_WITH = ("pixkin", "numpy", "onnx", "onnxruntime", "torch", "torchvision", "timm")
+
+
+@dataclass(frozen=True)
+class Export:
+    """An extractor file that is not written yet. rows: how far it is from its source."""
+
+    content: bytes
+    rows: Sequence[Row]
 
 
 def export_model(
@@ -31,68 +39,71 @@ def export_model(
     *,
     directory: Path,
     output: Path | None = None,
-    weights: Path | None = None,
-    with_outputs: Sequence[str] = (),
+    options: SourceOptions | None = None,
+    descriptors: Sequence[str] = (),
     force: bool = False,
 ) -> Path:
-    """Export an extractor of the catalogue and return the path of its file: `output`, else NAME.onnx in `directory`.
+    """Export an extractor and return the path of its file: `output`, else NAME.onnx in `directory`.
 
-    weights: a file to read in place of the published weights · with_outputs: optional outputs to include · force:
-    replace an extractor of another fingerprint, which collections may need. The same arguments give the same bytes on
-    the same machine. Nothing is left behind when it fails, and a file that was there stays until the new one is whole.
-    Raises InvalidArgument for an unknown name, output or an unwritable place, MissingExtra, InvalidExtractor for bad
-    weights.
+    Args:
+        name: of the catalogue, or any `torchvision:NAME` or `timm:NAME`.
+        directory: where extractors are.
+        output: the file to write in place of that.
+        options: of the network: its weights, the size of its input.
+        descriptors: what the file shall compute in place of the entry's own, in the words of `heads.specs`.
+        force: replace an extractor of another fingerprint, which collections may need.
+
+    The same arguments give the same bytes on the same machine. Nothing is left behind when it fails, and a file that
+    was there stays until the new one is whole.
+
+    Raises:
+        InvalidArgument: an unknown name, layer, head or setting, or an unwritable place.
+        MissingExtra: what the network comes from is not installed.
+        InvalidExtractor: the weights are bad, or the graph does not compute what its source does (ParityFailed).
     """
     entry = find_entry(name)
-    descriptors = entry.chosen(with_outputs)
-    path = output or directory / f"{name}.onnx"
+    path = output or directory / f"{entry.name}.onnx"
     if find_spec("onnx") is None:
-        raise MissingExtra("export-model", "export")
-    content = _extractor_file(entry, descriptors, _weights(entry, weights))
+        raise MissingExtra("export-model", "onnx")
+    content = make_extractor(entry, options or SourceOptions(), descriptors)
     if not force:
         _check_replaceable(path, content)
     _write_whole(path, content)
     return path
 
 
-def _weights(entry: Entry, given: Path | None) -> Path | None:
-    if entry.find_weights is None:
-        if given is not None:
-            raise InvalidArgument(f"{entry.name} is a formula and reads no weights; leave out --weights")
-        return None
-    return given or entry.find_weights()
+def make_extractor(entry: Entry, options: SourceOptions, descriptors: Sequence[str] = ()) -> bytes:
+    """Return an extractor file's content, after it has been compared with its source."""
+    from pixkin_export.asked import ask
+    from pixkin_export.parity import check_declared, compare_with_source
 
-
-def _extractor_file(entry: Entry, descriptors: tuple[Descriptor, ...], weights: Path | None) -> bytes:
-    from pixkin_export.parity import check_declared
-
-    model = entry.build(weights, [descriptor.name for descriptor in descriptors])
-    content: bytes = model.SerializeToString(deterministic=True)
-    unsealed = Extractor(entry.name, entry.preprocessing, descriptors, golden={}, fingerprint="", provenance={})
-    vectors = encode_golden(Encoder(unsealed, Session(content, "cpu")))
-    check_declared(entry.name, descriptors, vectors)
+    source, described, licence = open_origin(entry.origin, options, entry.layers)
+    asked = ask(entry.name, source, [entry.presets.get(each, each) for each in descriptors or entry.descriptors])
+    content: bytes = asked.model.SerializeToString(deterministic=True)
+    encoder = Encoder(_unsealed(entry.name, source, asked), Session(content, "cpu"))
+    vectors = encode_golden(encoder)
+    check_declared(entry.name, asked.descriptors, vectors)
+    fresh, _, _ = open_origin(entry.origin, options, entry.layers)  # an exporter may have changed the first
+    rows = compare_with_source(asked, fresh, encoder.encode)
     return seal(
         content,
         name=entry.name,
-        preprocessing=entry.preprocessing,
-        descriptors=descriptors,
+        preprocessing=source.preprocessing,
+        descriptors=asked.descriptors,
         golden=vectors,
-        provenance=_provenance(entry, model, weights, vectors),
+        provenance={
+            "source": described,
+            "licence": licence,
+            "weights_sha256": file_sha256(options.weights) if options.weights else None,
+            "made_with": {package: found for package in MADE_WITH if (found := _version(package))},
+            "parity": {"against": source.against, "rows": [row.plain() for row in rows]},
+        },
+        untrained=options.untrained,
     )
 
 
-def _provenance(entry: Entry, model: onnx.ModelProto, weights: Path | None, vectors: Vectors) -> dict[str, Any]:
-    from pixkin_export.parity import compare_with_reference
-
-    picture = prepare(golden.pictures()[0], entry.preprocessing)[np.newaxis]
-    first = {descriptor: rows[:1] for descriptor, rows in vectors.items()}
-    return {
-        "source": entry.source,
-        "licence": entry.licence,
-        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if weights else None,
-        "made_with": {package: _version(package) for package in ("pixkin", "numpy", "onnx", "onnxruntime")},
-        "parity": {"against": "onnx.reference", "rows": compare_with_reference(model, picture, first)},
-    }
+def _unsealed(name: str, source: Source, asked: Asked) -> Extractor:
+    return Extractor(name, source.preprocessing, asked.descriptors, golden={}, fingerprint="", provenance={})
 
 
 def _version(package: str) -> str | None:

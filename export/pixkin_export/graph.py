@@ -1,13 +1,14 @@
-"""A short way to write an extractor's ONNX graph node by node."""
+"""A short way to write an extractor's ONNX graph, node by node and from whole models."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
 OPSET = 18
 """ScatterElements adds since 16 and ReduceL2 takes its axes as an input since 18; ONNX Runtime 1.20 reads up to 21."""
@@ -28,6 +29,8 @@ class Graph:
         self._shape = ("n", height, width, 3)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._weights: list[onnx.TensorProto] = []
+        self._opset = OPSET
 
     def constant(self, value: NDArray[Any] | np.generic) -> str:
         """Return the name of a constant; equal ones are stored once."""
@@ -44,6 +47,34 @@ class Graph:
         self._nodes.append(helper.make_node(operator, names, [made], **attributes))
         return made
 
+    def insert(self, model: onnx.ModelProto, source: str, outputs: Iterable[str]) -> dict[str, str]:
+        """Append all nodes of a model with one input, which takes the tensor `source`.
+
+        Returns the names that the model's `outputs` have here. The model's opset is OPSET or later.
+        """
+        mark = f"m{len(self._nodes)}_"
+        inserted = compose.add_prefix(model, mark)
+        for node in inserted.graph.node:  # paths and stack traces of the machine that exported it
+            node.ClearField("doc_string")
+            node.ClearField("metadata_props")
+        self._nodes.append(helper.make_node("Identity", [source], [inserted.graph.input[0].name]))
+        self._nodes.extend(inserted.graph.node)
+        self._weights.extend(inserted.graph.initializer)
+        self._opset = max(self._opset, *(opset.version for opset in model.opset_import if opset.domain == ""))
+        return {name: f"{mark}{name}" for name in outputs}
+
+    def name(self, tensors: Mapping[str, str]) -> None:
+        """Give the tensors (the values) the names of outputs (the keys)."""
+        chosen: dict[str, str] = {}
+        for output, tensor in tensors.items():
+            if tensor in chosen:  # two outputs of one tensor
+                self.add("Identity", chosen[tensor], output=output)
+            chosen.setdefault(tensor, output)
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                for place, each in enumerate(names):
+                    names[place] = chosen.get(each, each)
+
     def model(self, outputs: dict[str, int]) -> onnx.ModelProto:
         """Return the checked model; outputs: dimension by name, each a float32 (n, dimension) made by a node."""
         graph = helper.make_graph(
@@ -51,9 +82,9 @@ class Graph:
             self._name,
             [helper.make_tensor_value_info(self.pixels, TensorProto.UINT8, self._shape)],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", dim)) for name, dim in outputs.items()],
-            initializer=list(self._constants.values()),
+            initializer=[*self._constants.values(), *self._weights],
         )
-        opset = helper.make_opsetid("", OPSET)
+        opset = helper.make_opsetid("", self._opset)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pixkin")
         onnx.checker.check_model(model, full_check=True)
         return model

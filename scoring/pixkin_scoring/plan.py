@@ -67,8 +67,8 @@ class Plan:
 class ResolvedPlan:
     """A checked plan with every default filled in, ready to run against one collection.
 
-    depth: how many candidates there are · wanted: how many of them, the best, are asked for: no more than the page shows
-    when no stage follows.
+    depth: how many candidates there are · wanted: how many of them, the best, are asked for; when no stage follows, no
+    more than the page shows.
     """
 
     plan: Plan

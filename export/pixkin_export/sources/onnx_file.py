@@ -1,0 +1,193 @@
+"""A network in an ONNX file of any origin, cut at tensors that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnx.utils
+import onnxruntime
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import TensorProto, version_converter
+from pixkin_embedding.limits import FOLDER_LIMITS
+from pixkin_embedding.preprocessing import Preprocessing, prepare
+from pixkin_proto.errors import InvalidArgument, InvalidExtractor
+
+from pixkin_export.graph import OPSET, Graph
+from pixkin_export.sources.options import SourceOptions
+from pixkin_export.sources.source import Layer, Seen, no_layer
+
+NEWEST_OPSET = 21
+"""What ONNX Runtime 1.20 reads."""
+
+
+@dataclass(frozen=True)
+class InputForm:
+    """How a network takes its pixels, 0 to 255, in the order of its channels: (pixel * scale - mean) / std."""
+
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class OnnxFile:
+    """A `Source` of an ONNX file.
+
+    cuts: the tensors to make descriptors of, by the names that heads call them by.
+
+    Raises:
+        InvalidExtractor: the file is damaged, refers to other files, or has not one input of pictures.
+        InvalidArgument: there is no such tensor, or the size of the input is not known.
+    """
+
+    against = f"ONNX Runtime {onnxruntime.__version__} on the file as it is"
+
+    def __init__(self, path: Path, cuts: Mapping[str, str], form: InputForm, options: SourceOptions) -> None:
+        self.learnt: Mapping[str, Any] = {}
+        self._form, self._cuts = form, dict(cuts)
+        self._model = _read(path)
+        self._input, fixed = _picture_input(self._model, path, form)
+        if not cuts:
+            raise InvalidArgument(
+                f"say where to cut {path.name} with --cut TENSOR; its outputs are "
+                f"{', '.join(each.name for each in self._model.graph.output)}"
+            )
+        self.preprocessing = _preprocessing(fixed, options)
+        self._layers = {name: self._layer(name, tensor) for name, tensor in cuts.items()}
+
+    def layer(self, name: str) -> Layer:
+        """Return what a layer gives."""
+        if name == "features" and len(self._layers) == 1:
+            return next(iter(self._layers.values()))
+        if name not in self._layers:
+            raise no_layer(name, self._layers)
+        return self._layers[name]
+
+    def add(self, graph: Graph, layers: Sequence[str]) -> dict[str, str]:
+        """Add the pixels as the network takes them, and the network."""
+        add, form = graph.add, self._form
+        order = [2, 1, 0] if form.channels == "bgr" else [0, 1, 2]
+        values = add("Cast", Graph.pixels, to=TensorProto.FLOAT)
+        if form.channels == "bgr":
+            values = add("Gather", values, np.array(order), axis=3)
+        scaled = add("Sub", add("Mul", values, np.float32(form.scale)), np.array(form.mean, np.float32))
+        scaled = add("Div", scaled, np.array(form.std, np.float32))
+        if form.layout == "nchw":
+            scaled = add("Transpose", scaled, perm=[0, 3, 1, 2])
+        tensors = [self._tensor(name) for name in layers]
+        found = graph.insert(self._upto(tensors), scaled, tensors)
+        return {name: found[self._tensor(name)] for name in layers}
+
+    def see(self, picture: NDArray[np.uint8], layers: Sequence[str]) -> Seen:
+        """Compute layers with the file as it came."""
+        prepared = prepare(picture, self.preprocessing, FOLDER_LIMITS)
+        form = self._form
+        ordered = prepared[..., ::-1] if form.channels == "bgr" else prepared
+        values = (ordered.astype(np.float64) * form.scale - form.mean) / form.std
+        values = values.transpose(2, 0, 1) if form.layout == "nchw" else values
+        found = self._session.run(
+            [self._tensor(name) for name in layers], {self._input: values[np.newaxis].astype(np.float32)}
+        )
+        arrays = [each[0].astype(np.float64) for each in found]
+        return Seen(prepared.astype(np.float64) / 255, dict(zip(layers, arrays, strict=True)))
+
+    def _tensor(self, name: str) -> str:
+        return self._cuts[name] if name in self._cuts else next(iter(self._cuts.values()))
+
+    def _layer(self, name: str, tensor: str) -> Layer:
+        known = [each for node in self._model.graph.node for each in node.output if each]
+        if tensor not in known:
+            raise no_layer(tensor, known)
+        height, width = self.preprocessing.output_shape or (256, 192)
+        found = self.see(np.zeros((height, width, 3), np.uint8), [name]).layers[name]
+        if found.ndim not in {1, 3}:
+            raise InvalidArgument(
+                f"{name} gives (n, {', '.join(map(str, found.shape))}), and a descriptor is made of (n, d) or "
+                "(n, c, h, w); cut elsewhere"
+            )
+        return Layer("map" if found.ndim == 3 else "vector", int(found.shape[0]))
+
+    def _upto(self, tensors: Sequence[str]) -> onnx.ModelProto:
+        """Return the part of the network that these tensors need."""
+        return onnx.utils.Extractor(self._model).extract_model([self._input], list(tensors))
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        """The file as it came, with the cut tensors as outputs."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        there = {each.name for each in model.graph.output}
+        model.graph.output.extend(onnx.ValueInfoProto(name=each) for each in self._cuts.values() if each not in there)
+        return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError) as error:
+        raise InvalidExtractor(f"{path} cannot be read as ONNX: {error}") from error
+    if any(each.data_location == TensorProto.EXTERNAL for each in _tensors(model)):
+        raise InvalidExtractor(f"{path} keeps its weights in other files, which are not read; save it as one file")
+    [opset] = [each.version for each in model.opset_import if each.domain in {"", "ai.onnx"}] or [0]
+    if not 7 <= opset <= NEWEST_OPSET:
+        raise InvalidExtractor(f"{path} has opset {opset}; 7 to {NEWEST_OPSET} can be exported")
+    try:
+        onnx.checker.check_model(model)
+        return version_converter.convert_version(model, OPSET) if opset < OPSET else model
+    except Exception as error:  # the checker and the converter raise what their C++ raises
+        raise InvalidExtractor(f"{path} is no sound ONNX model: {str(error).strip().partition(chr(10))[0]}") from error
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """Yield the constants of a model, those of inner graphs and functions too."""
+    graphs = [model.graph]
+    nodes = [node for function in model.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes.extend(graph.node)
+        for attribute in (each for node in nodes for each in node.attribute):
+            yield from (attribute.t, *attribute.tensors)
+            graphs.extend([*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])])
+        nodes.clear()
+
+
+def _picture_input(model: onnx.ModelProto, path: Path, form: InputForm) -> tuple[str, tuple[int, int] | None]:
+    """Return the name of the input, and its (height, width) where they are fixed."""
+    weights = {each.name for each in model.graph.initializer}
+    inputs = [each for each in model.graph.input if each.name not in weights]
+    if len(inputs) != 1:
+        raise InvalidExtractor(f"{path} has {len(inputs)} inputs; an extractor has one, the picture")
+    kind = inputs[0].type.tensor_type
+    sides = [each.dim_value for each in kind.shape.dim]  # 0 for any
+    channels = sides.pop(1 if form.layout == "nchw" else 3) if len(sides) == 4 else -1
+    if kind.elem_type != TensorProto.FLOAT or channels not in {0, 3}:
+        raise InvalidExtractor(
+            f"{path} takes {TensorProto.DataType.Name(kind.elem_type)} {[each.dim_value for each in kind.shape.dim]} "
+            f"and not float32 pictures with three channels as {form.layout}; see --layout"
+        )
+    return inputs[0].name, (sides[1], sides[2]) if sides[1] and sides[2] else None
+
+
+def _preprocessing(fixed: tuple[int, int] | None, options: SourceOptions) -> Preprocessing:
+    if options.native:
+        if fixed:
+            raise InvalidArgument(f"the network takes pictures of {fixed[0]}x{fixed[1]} only; leave out --native")
+        return Preprocessing("longest", options.longest, filter="bilinear")
+    size = (options.size, options.size) if options.size else fixed
+    if size is None:
+        raise InvalidArgument("the network takes pictures of any size; say --size N or --native")
+    if fixed and size != fixed:
+        raise InvalidArgument(f"the network takes pictures of {fixed[0]}x{fixed[1]} only, not of {size[0]}x{size[1]}")
+    return Preprocessing("exact", size, filter="bilinear")

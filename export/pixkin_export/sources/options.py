@@ -1,0 +1,51 @@
+"""What a user may say of the network to export, whatever library it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pixkin_proto.errors import InvalidArgument
+
+LONGEST = 1024
+"""The longest side of a picture in its own proportions: VGG16's convolutions take 2.9 GB at 2048x1536."""
+MAX_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where weights come from and how large a picture is.
+
+    weights: a file · download: from where the library has them · untrained: random, for trials · size: height and width
+    of the input in place of the source's own · native: the picture's own proportions, its longest side at most
+    `longest` · vocabulary: (words, 128), of a bag of visual words.
+    """
+
+    weights: Path | None = None
+    download: bool = False
+    untrained: bool = False
+    size: int | None = None
+    native: bool = False
+    longest: int = LONGEST
+    vocabulary: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if sum((self.weights is not None, self.download, self.untrained)) > 1:
+            raise InvalidArgument("weights come from one place: a file, a download, or chance")
+        if self.native and self.size is not None:
+            raise InvalidArgument(
+                "a picture is either of its own proportions or of a fixed size; leave out one of them"
+            )
+        for name, value in (("size", self.size), ("longest", self.longest)):
+            if value is not None and not 1 <= value <= MAX_SIZE:
+                raise InvalidArgument(f"{name} is 1 to {MAX_SIZE}, not {value}")
+
+
+def weights_wanted(name: str) -> InvalidArgument:
+    """Return the error for a network whose weights have not been named."""
+    return InvalidArgument(
+        f"{name} needs its weights: name a file with --weights FILE, have them fetched with --download, or try it "
+        "untrained with --random-weights"
+    )
