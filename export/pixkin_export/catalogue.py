@@ -156,15 +156,20 @@ for _entry in (
     Entry("grey-histogram", "how bright the picture is", "pixels:longest-384", {"gch": 64}),
     Entry("hog", "shapes: histograms of oriented gradients", "pixels:exact-64", {"hog": 2916}),
     Entry("lbp", "textures: local binary patterns", "pixels:exact-64", {"lbp": 236}),
-    Entry("sift", "SIFT on a grid, point by point", "pixels:exact-64", {"sift": 0}),
-    Entry("bovw", "visual words, learnt with --train FOLDER: which patches there are", "pixels:exact-64", {"bovw": 0}),
+    Entry("sift", "SIFT on a grid, point by point", "pixels:exact-64", {"sift": 6272}),
+    Entry("bovw", "which patches there are: visual words, learnt by --train", "pixels:exact-64", {"bovw": 400}),
     Entry("hog-gch", "shapes and brightness in one vector", "pixels:exact-64", {"hog+gch": 2980}),
-    Entry("hog-sift", "shapes and visual words (--train) in one vector", "pixels:exact-64", {"hog-sift=hog+bovw": 0}),
+    Entry(
+        "hog-sift",
+        "shapes and visual words (--train) in one vector",
+        "pixels:exact-64",
+        {"hog-sift=hog+bovw": 3316},
+    ),
     Entry(
         "hog-gch-sift",
         "shapes, brightness and visual words (--train) in one vector",
         "pixels:exact-64",
-        {"hog-gch-sift=hog+gch+bovw": 0},
+        {"hog-gch-sift=hog+gch+bovw": 3380},
     ),
 ):  # fmt: skip
     register_entry(_entry)

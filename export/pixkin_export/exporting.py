@@ -77,13 +77,13 @@ def make_extractor(entry: Entry, options: SourceOptions, descriptors: Sequence[s
     from pixkin_export.asked import ask
     from pixkin_export.parity import check_declared, compare_with_source
 
-    source, described, licence = open_origin(entry.origin, options, entry.layers)
+    source, described, licence, file = open_origin(entry.origin, options, entry.layers)
     asked = ask(entry.name, source, [entry.presets.get(each, each) for each in descriptors or entry.descriptors])
     content: bytes = asked.model.SerializeToString(deterministic=True)
     encoder = Encoder(_unsealed(entry.name, source, asked), Session(content, "cpu"))
     vectors = encode_golden(encoder)
     check_declared(entry.name, asked.descriptors, vectors)
-    fresh, _, _ = open_origin(entry.origin, options, entry.layers)  # an exporter may have changed the first
+    fresh = open_origin(entry.origin, options, entry.layers).source  # an exporter may have changed the first
     rows = compare_with_source(asked, fresh, encoder.encode)
     return seal(
         content,
@@ -94,7 +94,7 @@ def make_extractor(entry: Entry, options: SourceOptions, descriptors: Sequence[s
         provenance={
             "source": described,
             "licence": licence,
-            "weights_sha256": file_sha256(options.weights) if options.weights else None,
+            "weights_sha256": file_sha256(file) if file else None,
             "made_with": {package: found for package in MADE_WITH if (found := _version(package))},
             "parity": {"against": source.against, "rows": [row.plain() for row in rows]},
         },

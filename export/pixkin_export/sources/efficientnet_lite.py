@@ -55,7 +55,8 @@ class LiteSource:
         """Compute the layers in numpy."""
         del layers
         prepared = prepare(picture, self.preprocessing, FOLDER_LIMITS)
-        return Seen(prepared.astype(np.float64) / 255, layers_of(self._lite, self._weights, prepared))
+        found = layers_of(self._lite, self._weights, prepared)
+        return Seen(prepared.astype(np.float64) / 255, {name: each.astype(np.float64) for name, each in found.items()})
 
 
 def find_weights(package: str, file_class: str) -> Path:
