@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pixkin_proto.errors import InvalidArgument, listed
 from pixkin_proto.names import check_name
@@ -66,6 +67,14 @@ def find_entry(name: str) -> Entry:
         f"the catalogue has no extractor {name!r}; {hint} All are listed by: pixkin export-model --list; others are "
         "torchvision:NAME and timm:NAME"
     )
+
+
+def onnx_entry(name: str, path: Path, cuts: Iterable[str]) -> Entry:
+    """Return the entry for an ONNX file that is cut at tensors of these names."""
+    for cut in cuts:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", cut):
+            raise InvalidArgument(f"{cut!r} cannot be the name of a layer; give it another: --cut layer1={cut}")
+    return Entry(check_name("extractor", name), f"{path.name}, an ONNX file", f"onnx:{path}", {})
 
 
 _VGG16 = {

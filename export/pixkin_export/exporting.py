@@ -14,7 +14,7 @@ from pixkin_embedding.bundle import Extractor, describe, read_description, seal
 from pixkin_embedding.encoder import Encoder, Session, encode_golden
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, MissingExtra
 
-from pixkin_export.catalogue import Entry, find_entry
+from pixkin_export.catalogue import Entry, find_entry, onnx_entry
 from pixkin_export.origins import file_sha256, open_origin
 from pixkin_export.sources.options import SourceOptions
 
@@ -41,6 +41,7 @@ def export_model(
     output: Path | None = None,
     options: SourceOptions | None = None,
     descriptors: Sequence[str] = (),
+    onnx_file: Path | None = None,
     force: bool = False,
 ) -> Path:
     """Export an extractor and return the path of its file: `output`, else NAME.onnx in `directory`.
@@ -51,6 +52,7 @@ def export_model(
         output: the file to write in place of that.
         options: of the network: its weights, the size of its input.
         descriptors: what the file shall compute in place of the entry's own, in the words of `heads.specs`.
+        onnx_file: the network itself; `name` is then the extractor's.
         force: replace an extractor of another fingerprint, which collections may need.
 
     The same arguments give the same bytes on the same machine. Nothing is left behind when it fails, and a file that
@@ -61,11 +63,12 @@ def export_model(
         MissingExtra: what the network comes from is not installed.
         InvalidExtractor: the weights are bad, or the graph does not compute what its source does (ParityFailed).
     """
-    entry = find_entry(name)
+    options = options or SourceOptions()
+    entry = onnx_entry(name, onnx_file, options.cuts) if onnx_file else find_entry(name)
     path = output or directory / f"{entry.name}.onnx"
     if find_spec("onnx") is None:
         raise MissingExtra("export-model", "onnx")
-    content = make_extractor(entry, options or SourceOptions(), descriptors)
+    content = make_extractor(entry, options, descriptors)
     if not force:
         _check_replaceable(path, content)
     _write_whole(path, content)
@@ -78,7 +81,7 @@ def make_extractor(entry: Entry, options: SourceOptions, descriptors: Sequence[s
     from pixkin_export.parity import check_declared, compare_with_source
 
     source, described, licence, file = open_origin(entry.origin, options, entry.layers)
-    asked = ask(entry.name, source, [entry.presets.get(each, each) for each in descriptors or entry.descriptors])
+    asked = ask(entry.name, source, _texts(entry, source, options, descriptors))
     content: bytes = asked.model.SerializeToString(deterministic=True)
     encoder = Encoder(_unsealed(entry.name, source, asked), Session(content, "cpu"))
     vectors = encode_golden(encoder)
@@ -100,6 +103,14 @@ def make_extractor(entry: Entry, options: SourceOptions, descriptors: Sequence[s
         },
         untrained=options.untrained,
     )
+
+
+def _texts(entry: Entry, source: Source, options: SourceOptions, descriptors: Sequence[str]) -> list[str]:
+    """Return what is asked for: by name, else the entry's own, else what an ONNX file is cut at."""
+    wanted = descriptors or entry.descriptors
+    if not wanted:
+        return [cut if source.layer(cut).kind == "vector" else f"gap:layer={cut}" for cut in options.cuts]
+    return [entry.presets.get(each, each) for each in wanted]
 
 
 def _unsealed(name: str, source: Source, asked: Asked) -> Extractor:

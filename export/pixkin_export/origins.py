@@ -86,11 +86,22 @@ def _pixels(rule: str, options: SourceOptions, names: Mapping[str, str]) -> Open
     return Opened(source, "a formula, written down in pixkin_export.classic", "Apache-2.0")
 
 
+def _onnx(name: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
+    del names
+    with _extra("onnx"):
+        from pixkin_export.sources.onnx_file import OnnxFile
+    if options.weights or options.download or options.untrained:
+        raise InvalidArgument("an ONNX file holds its weights; leave out --weights, --download, --random-weights")
+    path = Path(name)
+    return Opened(OnnxFile(path, options), f"the ONNX file {path.name}", "that of the file", path)
+
+
 ORIGINS: dict[str, Origin] = {
     "lite": Origin("its package", _lite),
     "torchvision": Origin("--download or --weights", _torchvision),
     "timm": Origin("--download or --weights", _timm),
     "pixels": Origin("none needed", _pixels),
+    "onnx": Origin("in the file", _onnx),
 }
 
 
@@ -123,4 +134,5 @@ def _extra(needed: str) -> Iterator[None]:
     except ImportError as error:
         if error.name and error.name.startswith("pixkin"):
             raise
-        raise MissingExtra("export-model", "onnx" if needed == "onnx" else "export") from error
+        extra = "cpu" if error.name == "onnxruntime" else "onnx" if needed == "onnx" else "export"
+        raise MissingExtra("export-model", extra) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,31 +17,18 @@ from numpy.typing import NDArray
 from onnx import TensorProto, version_converter
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
-from pixkin_proto.errors import InvalidArgument, InvalidExtractor
+from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 
 from pixkin_export.graph import OPSET, Graph
-from pixkin_export.sources.options import SourceOptions
+from pixkin_export.sources.options import InputForm, SourceOptions
 from pixkin_export.sources.source import Layer, Seen, no_layer
 
 NEWEST_OPSET = 21
 """What ONNX Runtime 1.20 reads."""
 
 
-@dataclass(frozen=True)
-class InputForm:
-    """How a network takes its pixels, 0 to 255, in the order of its channels: (pixel * scale - mean) / std."""
-
-    layout: Literal["nchw", "nhwc"] = "nchw"
-    channels: Literal["rgb", "bgr"] = "rgb"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: float = 1.0
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
 class OnnxFile:
     """A `Source` of an ONNX file.
-
-    cuts: the tensors to make descriptors of, by the names that heads call them by.
 
     Raises:
         InvalidExtractor: the file is damaged, refers to other files, or has not one input of pictures.
@@ -50,10 +37,11 @@ class OnnxFile:
 
     against = f"ONNX Runtime {onnxruntime.__version__} on the file as it is"
 
-    def __init__(self, path: Path, cuts: Mapping[str, str], form: InputForm, options: SourceOptions) -> None:
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        cuts, form = options.cuts, options.form
         self.learnt: Mapping[str, Any] = {}
         self._form, self._cuts = form, dict(cuts)
-        self._model = _read(path)
+        self._original, self._model = _read(path)
         self._input, fixed = _picture_input(self._model, path, form)
         if not cuts:
             raise InvalidArgument(
@@ -65,7 +53,7 @@ class OnnxFile:
 
     def layer(self, name: str) -> Layer:
         """Return what a layer gives."""
-        if name == "features" and len(self._layers) == 1:
+        if name in {"features", "penultimate"} and len(self._layers) == 1:
             return next(iter(self._layers.values()))
         if name not in self._layers:
             raise no_layer(name, self._layers)
@@ -105,7 +93,8 @@ class OnnxFile:
     def _layer(self, name: str, tensor: str) -> Layer:
         known = [each for node in self._model.graph.node for each in node.output if each]
         if tensor not in known:
-            raise no_layer(tensor, known)
+            nearest = difflib.get_close_matches(tensor, known, n=5, cutoff=0.3) or known[-5:]
+            raise InvalidArgument(f"the network has no tensor {tensor!r}; it has for instance {listed(nearest)}")
         height, width = self.preprocessing.output_shape or (256, 192)
         found = self.see(np.zeros((height, width, 3), np.uint8), [name]).layers[name]
         if found.ndim not in {1, 3}:
@@ -123,13 +112,14 @@ class OnnxFile:
     def _session(self) -> onnxruntime.InferenceSession:
         """The file as it came, with the cut tensors as outputs."""
         model = onnx.ModelProto()
-        model.CopyFrom(self._model)
+        model.CopyFrom(self._original)
         there = {each.name for each in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=each) for each in self._cuts.values() if each not in there)
         return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def _read(path: Path) -> onnx.ModelProto:
+def _read(path: Path) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Return a model as it is, and with an opset that the graph of an extractor can have."""
     try:
         model = onnx.load(path, load_external_data=False)
     except (OSError, DecodeError) as error:
@@ -141,7 +131,7 @@ def _read(path: Path) -> onnx.ModelProto:
         raise InvalidExtractor(f"{path} has opset {opset}; 7 to {NEWEST_OPSET} can be exported")
     try:
         onnx.checker.check_model(model)
-        return version_converter.convert_version(model, OPSET) if opset < OPSET else model
+        return model, version_converter.convert_version(model, OPSET) if opset < OPSET else model
     except Exception as error:  # the checker and the converter raise what their C++ raises
         raise InvalidExtractor(f"{path} is no sound ONNX model: {str(error).strip().partition(chr(10))[0]}") from error
 

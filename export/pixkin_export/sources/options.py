@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +18,30 @@ MAX_SIZE = 4096
 
 
 @dataclass(frozen=True)
+class InputForm:
+    """How a network takes its pixels, 0 to 255, in the order of its channels: (pixel * scale - mean) / std."""
+
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(map(math.isfinite, numbers)) or self.scale == 0 or 0 in self.std:
+            raise InvalidArgument(f"scale, mean and std are finite numbers and divide nothing by 0; they are {numbers}")
+
+
+@dataclass(frozen=True)
 class SourceOptions:
     """Where weights come from and how large a picture is.
 
     weights: a file · download: from where the library has them · untrained: random, for trials · size: height and width
     of the input in place of the source's own · native: the picture's own proportions, its longest side at most
-    `longest` · vocabulary: (words, 128), of a bag of visual words.
+    `longest` · vocabulary: (words, 128), of a bag of visual words ·
+    cuts, form: of an ONNX file: the tensors to make descriptors of by the names that heads call them by, and how it
+    takes its pixels.
     """
 
     weights: Path | None = None
@@ -30,6 +51,8 @@ class SourceOptions:
     native: bool = False
     longest: int = LONGEST
     vocabulary: NDArray[np.float32] | None = None
+    cuts: Mapping[str, str] = field(default_factory=dict)
+    form: InputForm = InputForm()
 
     def __post_init__(self) -> None:
         if sum((self.weights is not None, self.download, self.untrained)) > 1:

@@ -2,43 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pixkin_server.cli import options as shared
-from pixkin_server.cli.output import complain, print_json, print_table
+from pixkin_server.cli.output import Progress, complain, print_json, print_table
 
 if TYPE_CHECKING:
     from pixkin_export.parity import ParityFailed
+    from pixkin_export.sources.options import SourceOptions
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ONNX = "onnx:"
+
+
+def _onnx_file(ctx: click.Context, param: click.Parameter, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    if not text.startswith(ONNX):
+        raise click.BadParameter(f"{text!r} is not onnx:FILE")
+    return Path(EXISTING.convert(text.removeprefix(ONNX), param, ctx))
+
+
+def _numbers(_ctx: click.Context, _param: click.Parameter, text: str) -> tuple[float, float, float]:
+    try:
+        first, second, third = (float(each) for each in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not three numbers with commas between them") from None
+    return first, second, third
+
+
+def _cuts(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    return {text.partition("=")[0]: text.rpartition("=")[2] for text in texts}
+
+
+_OF_AN_ONNX_FILE = (
+    click.option("--from", "onnx_file", callback=_onnx_file, metavar="onnx:FILE",
+                 help="The network is in this ONNX file; NAME is then the extractor's, as you choose it."),
+    click.option("--cut", "cuts", multiple=True, callback=_cuts, metavar="[ALIAS=]TENSOR",
+                 help="With --from: a tensor to make descriptors of, and a name for it; repeatable."),
+    click.option("--layout", type=click.Choice(["nchw", "nhwc"]), default="nchw", show_default=True,
+                 help="With --from: the order of the input's axes."),
+    click.option("--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True,
+                 help="With --from: the order of its channels."),
+    click.option("--scale", type=float, default=1.0, show_default=True, metavar="S",
+                 help="With --from: the network takes (pixel * S - mean) / std, where pixels are 0 to 255."),
+    click.option("--mean", default="0,0,0", show_default=True, callback=_numbers, metavar="A,B,C",
+                 help="With --from: see --scale; in the order of its channels."),
+    click.option("--std", default="1,1,1", show_default=True, callback=_numbers, metavar="A,B,C",
+                 help="With --from: see --scale."),
+)  # fmt: skip
+_OF_WORDS = (
+    click.option("--train", "folder", type=FOLDER, metavar="FOLDER",
+                 help="Pictures to learn the visual words of bovw from."),
+    click.option("--words", type=click.IntRange(min=2), default=400, show_default=True, metavar="N",
+                 help="With --train: how many words."),
+    click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True, metavar="N",
+                 help="With --train: descriptors a step of mini-batch k-means."),
+)  # fmt: skip
 
 
 @click.command(name="export-model", short_help="Write the extractor file of the model NAME.")
 @click.argument("name", required=False)
 @click.option("--list", "show", is_flag=True, help="List the models that can be exported by name.")
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="File to write.  [default: NAME.onnx in the extractor directory]",
-)
+)  # fmt: skip
 @click.option(
-    "--descriptor",
-    "descriptors",
-    multiple=True,
-    metavar="[NAME=]HEAD[:K=V,...]",
+    "--descriptor", "descriptors", multiple=True, metavar="[NAME=]HEAD[:K=V,...]",
     help="What the file computes, in place of the model's own; repeatable. HEAD+HEAD fuses two.",
-)
+)  # fmt: skip
 @click.option(
-    "--weights",
-    type=EXISTING,
-    metavar="FILE",
+    "--weights", type=EXISTING, metavar="FILE",
     help="Weights: .safetensors, or .pth, which is read without running what it contains.",
-)
+)  # fmt: skip
 @click.option("--download", is_flag=True, help="Fetch the published weights by torchvision or timm.")
 @click.option(
     "--random-weights", "untrained", is_flag=True, help="No weights, for trials; the file is marked as untrained."
@@ -48,6 +91,8 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--longest", type=int, default=1024, show_default=True, metavar="N", help="With --native: the longest side."
 )
+@shared.all_of(_OF_AN_ONNX_FILE)
+@shared.all_of(_OF_WORDS)
 @click.option("--force", is_flag=True, help="Replace another extractor of the same name, which collections may need.")
 @shared.extractors
 @shared.as_json
@@ -61,39 +106,82 @@ def export_model(
     as_json: bool,
     **network: Any,
 ) -> None:
-    r"""Write the extractor file of the model NAME: one of --list, torchvision:NAME or timm:NAME.
+    r"""Write the extractor file of the model NAME: one of --list, torchvision:NAME, timm:NAME, or a network --from.
 
     The file is compared with its source before it is written: what it does not compute alike is not exported. Exporting
     the same thing twice gives the same bytes.
 
     \b
-    Heads of feature maps: gap, sum, mac, gem:p=3, rmac:levels=3, crow, cnn-hist:bins=3; of vectors: class, or the
-    name of a layer (fc1, logits, any module). All take layer=NAME and norm=l1|l2|none.
+    Heads of feature maps: gap, sum, mac, gem:p=3, rmac:levels=3, crow, cnn-hist:bins=3
+    Heads of vectors: class, or the name of a layer: fc1, logits, any module
+    Heads of pixels: histogram:space=hsv, gch, hog, lbp, sift, bovw
+    Those of layers take layer=NAME, and all norm=l1|l2|none. More in docs/extractors.md.
     """
     from pixkin_embedding.directory import ExtractorDirectory
     from pixkin_export.exporting import export_model as run
     from pixkin_export.parity import ParityFailed
-    from pixkin_export.sources.options import SourceOptions
 
     if show:
         _list(as_json=as_json)
         return
     if name is None:
         raise click.UsageError("which model? See: pixkin export-model --list")
-    directory = ExtractorDirectory(extractors).path
+    folder, words, batch = (network.pop(key) for key in ("folder", "words", "batch_size"))
+    onnx_file = network.pop("onnx_file")
+    options = _options(onnx_file, network)
+    if folder:
+        options = _trained(name, options, descriptors, folder, words=words, batch=batch)
     try:
         path = run(
             name,
-            directory=directory,
+            directory=ExtractorDirectory(extractors).path,
             output=output,
-            options=SourceOptions(**network),
+            options=options,
             descriptors=descriptors,
+            onnx_file=onnx_file,
             force=force,
         )
     except ParityFailed as error:
         _show_rows(error)
         raise
     click.echo(str(path))
+
+
+def _options(onnx_file: Path | None, network: dict[str, Any]) -> SourceOptions:
+    from pixkin_export.sources.options import InputForm, SourceOptions
+
+    form = InputForm(**{key: network.pop(key) for key in ("layout", "channels", "scale", "mean", "std")})
+    if onnx_file is None and (network["cuts"] or form != InputForm()):
+        raise click.UsageError("--cut, --layout, --channels, --scale, --mean and --std go with --from onnx:FILE")
+    return SourceOptions(form=form, **network)
+
+
+def _trained(
+    name: str, options: SourceOptions, descriptors: tuple[str, ...], folder: Path, *, words: int, batch: int
+) -> SourceOptions:
+    """Return the options with a vocabulary, and tell how it came about."""
+    from pixkin_embedding.limits import FOLDER_LIMITS
+    from pixkin_export.catalogue import find_entry
+    from pixkin_export.training import train
+
+    from pixkin_server.files import read_picture
+    from pixkin_server.folders import walk
+
+    found = walk(folder)
+    with Progress("pictures", len(found)) as bar:
+
+        def read() -> Iterator[bytes]:
+            for picture in found:
+                yield read_picture(picture.path, FOLDER_LIMITS)
+                bar(1)
+
+        trained = train(find_entry(name), options, descriptors, read(), words=words, batch=batch)
+    complain(f"{words} words from {trained.descriptors:,} descriptors of {len(found) - trained.refused:,} pictures")
+    if trained.refused:
+        complain(f"{trained.refused:,} pictures could not be read")
+    index = ", ".join(f"{size} words {value:.3f}" for size, value in trained.index.items())
+    complain(f"Davies-Bouldin index, lower is better: {index}")
+    return replace(options, vocabulary=trained.vocabulary)
 
 
 def _list(*, as_json: bool) -> None:
