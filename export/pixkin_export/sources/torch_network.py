@@ -48,7 +48,7 @@ class TorchNetwork:
         self.learnt: Mapping[str, Any] = {}
         self.preprocessing, self.against = preprocessing, f"PyTorch {torch.__version__.partition('+')[0]}"
         self._model, self._run, self._transform = model.eval(), run, transform
-        self._mean, self._std = (np.array(each, np.float32).reshape(3, 1, 1) for each in (mean, std))
+        self.mean, self.std = (np.array(each, np.float32).reshape(3, 1, 1) for each in (mean, std))
         self._paths = dict(names)
         for module in model.modules():
             if getattr(module, "inplace", False):  # would change what a layer before it gave
@@ -65,22 +65,22 @@ class TorchNetwork:
         """Add the pixels as the network takes them, and the network."""
         add = graph.add
         values = add("Cast", add("Transpose", Graph.pixels, perm=[0, 3, 1, 2]), to=onnx.TensorProto.FLOAT)
-        scaled = add("Div", add("Sub", add("Div", values, np.float32(255)), self._mean), self._std)
+        scaled = add("Div", add("Sub", add("Div", values, np.float32(255)), self.mean), self.std)
         return graph.insert(self._exported(layers), scaled, layers)
 
     def see(self, picture: NDArray[np.uint8], layers: Sequence[str]) -> Seen:
         """Compute layers as PyTorch does, after the library's own transforms."""
         with torch.inference_mode():
             values = self._transform(Image.fromarray(picture)).unsqueeze(0)
-            found = self._cut(layers)(values)
-        pixels = values[0].numpy() * self._std + self._mean
+            found = self.module(layers)(values)
+        pixels = values[0].numpy() * self.std + self.mean
         arrays = [each[0].numpy().astype(np.float64) for each in found]
         return Seen(pixels.transpose(1, 2, 0).astype(np.float64), dict(zip(layers, arrays, strict=True)))
 
     def _measured(self, name: str) -> Layer:
         with torch.inference_mode():
             try:
-                [found] = self._cut([name])(self._blank(1))
+                [found] = self.module([name])(self._blank(1))
             except KeyError:
                 modules = [path for path, _ in self._model.named_modules() if path]
                 own = self._run(self._blank(1))
@@ -96,7 +96,8 @@ class TorchNetwork:
         height, width = self.preprocessing.output_shape or (256, 192)
         return torch.zeros(count, 3, height, width)
 
-    def _cut(self, layers: Sequence[str]) -> nn.Module:
+    def module(self, layers: Sequence[str]) -> nn.Module:
+        """Return a module that takes scaled pictures (n, 3, h, w) and gives these layers."""
         return _Cut(self._model, self._run, [(name, self._paths.get(name, name)) for name in layers]).eval()
 
     def _exported(self, layers: Sequence[str]) -> onnx.ModelProto:
@@ -105,7 +106,7 @@ class TorchNetwork:
         file = io.BytesIO()
         with torch.inference_mode(), _no_small_talk():
             torch.onnx.export(
-                self._cut(layers),
+                self.module(layers),
                 (self._blank(2),),
                 file,
                 dynamo=False,
