@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import click
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.output import one_line, print_json, print_table
+
+PARITY = "parity"
 
 if TYPE_CHECKING:
     from pixkin_embedding.bundle import Extractor
@@ -48,7 +51,8 @@ def _print(extractor: Extractor) -> None:
         "extractor": extractor.name,
         "fingerprint": extractor.fingerprint,
         "preprocessing": extractor.preprocessing.description,
-        **extractor.provenance,
+        **({"untrained": "yes: its weights are random"} if extractor.untrained else {}),
+        **{key: value for key, value in extractor.provenance.items() if key != PARITY},
     }
     width = max(len(key) for key in facts)
     for key, value in facts.items():
@@ -60,12 +64,31 @@ def _print(extractor: Extractor) -> None:
         for d in extractor.descriptors
     ]
     print_table(("descriptor", "dim", "norm", "signed", "default measure"), rows, right=(1,))
+    if parity := extractor.provenance.get(PARITY):
+        _print_parity(parity)
+
+
+def _print_parity(parity: Mapping[str, Any]) -> None:
+    """Print how far each descriptor was from its source when the file was made."""
+    click.echo(f"\ncompared with {one_line(str(parity.get('against', '')))}")
+    rows = parity.get("rows", [])
+    headings = sorted({key for row in rows for key in row}, key=lambda key: (key != "descriptor", key))
+    print_table(
+        [each.replace("_", " ") for each in headings], [[_cell(row.get(key)) for key in headings] for row in rows]
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _to_json(extractor: Extractor, provider: str | None) -> dict[str, Any]:
     return {
         "name": extractor.name,
         "fingerprint": extractor.fingerprint,
+        "untrained": extractor.untrained,
         "preprocessing": extractor.preprocessing.to_dict(),
         "descriptors": [
             {"name": d.name, "dim": d.dim, "norm": d.norm, "non_negative": d.non_negative, "measure": d.default_measure}

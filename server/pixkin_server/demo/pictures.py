@@ -52,7 +52,7 @@ def photographs() -> list[Path]:
     for package, below, names in (("skimage", "data", SCIKIT_IMAGE), ("sklearn", "datasets/images", SCIKIT_LEARN)):
         spec = find_spec(package)
         if spec is None or spec.origin is None:
-            raise MissingExtra("the demo's pictures", "demo")
+            raise MissingExtra("pixkin demo without --images", "demo")
         found += [path for name in names if (path := Path(spec.origin).parent / below / name).is_file()]
     return found
 

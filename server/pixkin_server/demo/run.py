@@ -22,7 +22,7 @@ from pixkin_scoring.stores import open_store
 
 from pixkin_server.api import ExtractorChoice, Query
 from pixkin_server.client import Client
-from pixkin_server.demo.pictures import make_pictures
+from pixkin_server.demo.pictures import make_pictures, photographs
 from pixkin_server.demo.process import running_server
 from pixkin_server.engine import Engine
 from pixkin_server.files import read_picture
@@ -78,6 +78,8 @@ def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) ->
     folder: where the demo's pictures are kept · images: the user's own folder in place of them.
     """
     _check(place)
+    if images is None:
+        photographs()  # or the extra is missing, which is better said before the work than after it
     _export(place, screen)
     indexed, queries = (images, []) if images else _known_pictures(folder, screen)
     _index(place, indexed, screen)

@@ -196,7 +196,15 @@ def test_inspect_prints_and_checks_an_extractor_file(pixkin: Cli, workplace: Any
     assert "hsv-histogram" in text
     assert "checked on CPUExecutionProvider" in text
     found = pixkin("inspect", file, "--json").json
-    assert list(found) == ["name", "fingerprint", "preprocessing", "descriptors", "provenance", "checked_on"]
+    assert list(found) == [
+        "name",
+        "fingerprint",
+        "untrained",
+        "preprocessing",
+        "descriptors",
+        "provenance",
+        "checked_on",
+    ]
     assert found["checked_on"] is None
     assert found["fingerprint"] in text
     named = pixkin("inspect", "hsv-histogram", "--extractors", workplace.extractors, "--json")
@@ -217,7 +225,11 @@ def test_export_model_prints_the_file_and_gives_the_same_bytes_again(
     ran = pixkin("export-model", "hsv-histogram", "-o", tmp_path / "again.onnx")
     assert ran.out == f"{tmp_path / 'again.onnx'}\n"
     assert (tmp_path / "again.onnx").read_bytes() == (workplace.extractors / "hsv-histogram.onnx").read_bytes()
-    for arguments in (("nobody",), ("hsv-histogram", "--with", "logits"), ("hsv-histogram", "-o", "/proc/x.onnx")):
+    for arguments in (
+        ("nobody",),
+        ("hsv-histogram", "--descriptor", "logits"),
+        ("hsv-histogram", "-o", "/proc/x.onnx"),
+    ):
         refused = pixkin("export-model", *arguments, "--extractors", tmp_path)
         assert refused.status == 1
         assert refused.err.count("\n") == 1
