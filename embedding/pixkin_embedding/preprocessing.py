@@ -17,6 +17,8 @@ Resize = Literal["shorter", "longest", "exact"]
 Rounding = Literal["half_up", "torchvision"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 MAX_SIZE = 16_384
+LATER = {"rounding": "half_up", "least": 1}
+"""Fields that older files lack, and what they then are: so these keep their fingerprints."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Preprocessing:
         column likewise;
       - torchvision, as that library does: sides in proportion are cut off; the crop begins at half the rest, rounded,
         halves to even.
-    Sides are at least 1. `filter` is one of Pillow's, which widen where a
+    Sides become at least `least`, also against the proportions: a network ends with nothing where they are too short.
+    `filter` is one of Pillow's, which widen where a
     picture gets smaller (antialiasing). Raises InvalidExtractor for what cannot be done, and NotImplementedYet without
     antialiasing.
     """
@@ -43,6 +46,7 @@ class Preprocessing:
     filter: Filter = "bicubic"
     antialias: bool = True
     rounding: Rounding = "half_up"
+    least: int = 1
 
     def __post_init__(self) -> None:
         _check(self.resize in get_args(Resize), "resize", self.resize, f"one of {', '.join(get_args(Resize))}")
@@ -54,6 +58,8 @@ class Preprocessing:
             _check(_is_pair(self.size), "size", self.size, f"[height, width], each 1 to {MAX_SIZE}")
         else:
             _check(_is_side(self.size), "size", self.size, f"a number from 1 to {MAX_SIZE}")
+        most = MAX_SIZE if isinstance(self.size, tuple) else self.size
+        _check(_is_side(self.least) and self.least <= most, "least", self.least, f"a number from 1 to {most}")
         if self.crop is not None:
             _check(_is_pair(self.crop), "crop", self.crop, f"null or [height, width], each 1 to {MAX_SIZE}")
             self._check_crop_fits(self.crop)
@@ -71,7 +77,7 @@ class Preprocessing:
     def from_dict(cls, declared: Mapping[str, Any]) -> Preprocessing:
         """Return what `to_dict` wrote; raise InvalidExtractor for a missing, unknown or impossible field."""
         expected = {field.name for field in fields(cls)}
-        wrong = expected ^ {"rounding", *declared}
+        wrong = expected ^ {*LATER, *declared}
         if wrong:
             raise InvalidExtractor(
                 f"preprocessing has the fields {listed(expected)}; missing or unknown here: {listed(wrong)}; the file "
@@ -83,10 +89,8 @@ class Preprocessing:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them; the rounding only where it is not half_up."""
-        values = asdict(self)
-        if self.rounding == "half_up":
-            del values["rounding"]
+        """Return the fields as JSON has them, but for those of LATER that have their first value."""
+        values = {name: value for name, value in asdict(self).items() if name not in LATER or value != LATER[name]}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
@@ -98,6 +102,7 @@ class Preprocessing:
             resized = f"shorter side to {self.size}"
         else:
             resized = f"longest side at most {self.size}"
+        resized += f", sides at least {self.least}" if self.least > 1 else ""
         return f"{resized} ({self.filter})" + (f", centre crop {_words(self.crop)}" if self.crop else "")
 
     @property
@@ -111,15 +116,15 @@ class Preprocessing:
             return self.size
         side = min(height, width) if self.resize == "shorter" else max(height, width)
         if self.resize == "longest" and side <= self.size:
-            return height, width
+            return max(self.least, height), max(self.least, width)
         return self._in_proportion(height, side), self._in_proportion(width, side)
 
     def _in_proportion(self, length: int, side: int) -> int:
         """Return a length after the side `side` has become `size`."""
         size = self.size if isinstance(self.size, int) else max(self.size)
         if self.rounding == "torchvision":
-            return max(1, length * size // side)
-        return max(1, (2 * length * size + side) // (2 * side))
+            return max(self.least, length * size // side)
+        return max(self.least, (2 * length * size + side) // (2 * side))
 
     def cropped(self, height: int, width: int) -> tuple[int, int]:
         """Return the first row and column of the crop of a resized picture, (0, 0) without one."""

@@ -97,7 +97,15 @@ def test_an_enlargement_beyond_the_limits_is_refused_at_once(size: tuple[int, in
 
 
 @pytest.mark.parametrize(
-    "preprocessing", [IMAGENET, NATIVE, SQUASHED, Preprocessing("exact", (9, 8), (9, 8), "nearest")]
+    "preprocessing",
+    [
+        IMAGENET,
+        NATIVE,
+        SQUASHED,
+        Preprocessing("exact", (9, 8), (9, 8), "nearest"),
+        Preprocessing("shorter", 9, rounding="torchvision"),
+        Preprocessing("longest", 200, least=96),
+    ],
 )
 def test_what_json_carries_comes_back_the_same(preprocessing: Preprocessing) -> None:
     assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
@@ -149,3 +157,30 @@ def test_the_description_and_the_shape_say_what_comes_out() -> None:
     assert SQUASHED.description == "resized to 224x200 (bilinear)"
     assert [each.output_shape for each in (IMAGENET, NATIVE, SQUASHED)] == [(224, 224), None, (224, 200)]
     assert Preprocessing("shorter", 256).output_shape is None
+
+
+def test_fields_that_older_files_lack_are_left_out_while_they_say_what_those_mean() -> None:
+    assert not {"rounding", "least"} & set(IMAGENET.to_dict())
+    assert Preprocessing("longest", 200, least=96).to_dict()["least"] == 96
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "resized", "start"),
+    [(300, 401, (256, 342), (16, 59)), (401, 300, (342, 256), (59, 16)), (257, 300, (256, 298), (16, 37))],
+)
+def test_torchvision_cuts_sides_off_and_rounds_the_start_of_a_crop_to_even(
+    height: int, width: int, resized: tuple[int, int], start: tuple[int, int]
+) -> None:
+    way = Preprocessing("shorter", 256, crop=(224, 224), rounding="torchvision")
+    assert way.resized(height, width) == resized
+    assert way.cropped(*resized) == start
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "resized"),
+    [(1, 1, (96, 96)), (20, 500, (96, 200)), (400, 300, (200, 150)), (99, 100, (99, 100))],
+)
+def test_no_side_is_shorter_than_the_least(height: int, width: int, resized: tuple[int, int]) -> None:
+    way = Preprocessing("longest", 200, least=96)
+    assert prepare(np.zeros((height, width, 3), np.uint8), way).shape[:2] == resized
+    assert "sides at least 96" in way.description

@@ -20,7 +20,7 @@ from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 
 from pixkin_export.graph import OPSET, Graph
-from pixkin_export.sources.options import InputForm, SourceOptions
+from pixkin_export.sources.options import InputForm, SourceOptions, native
 from pixkin_export.sources.source import Layer, Seen, no_layer
 
 NEWEST_OPSET = 21
@@ -174,7 +174,7 @@ def _preprocessing(fixed: tuple[int, int] | None, options: SourceOptions) -> Pre
     if options.native:
         if fixed:
             raise InvalidArgument(f"the network takes pictures of {fixed[0]}x{fixed[1]} only; leave out --native")
-        return Preprocessing("longest", options.longest, filter="bilinear")
+        return native(options, "bilinear")
     size = (options.size, options.size) if options.size else fixed
     if size is None:
         raise InvalidArgument("the network takes pictures of any size; say --size N or --native")

@@ -6,14 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_embedding.preprocessing import Preprocessing
 from pixkin_proto.errors import InvalidArgument
 
 LONGEST = 1024
 """The longest side of a picture in its own proportions: VGG16's convolutions take 2.9 GB at 2048x1536."""
+LEAST = 96
+"""The shortest side of such a picture: Inception's convolutions leave nothing of less than 75."""
 MAX_SIZE = 4096
 
 
@@ -64,6 +67,11 @@ class SourceOptions:
         for name, value in (("size", self.size), ("longest", self.longest)):
             if value is not None and not 1 <= value <= MAX_SIZE:
                 raise InvalidArgument(f"{name} is 1 to {MAX_SIZE}, not {value}")
+
+
+def native(options: SourceOptions, filter_name: Any) -> Preprocessing:
+    """Return how pictures in their own proportions are prepared for a network."""
+    return Preprocessing("longest", options.longest, filter=filter_name, least=min(LEAST, options.longest))
 
 
 def weights_wanted(name: str) -> InvalidArgument:

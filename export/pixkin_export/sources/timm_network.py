@@ -16,7 +16,7 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import Tensor, nn
 from torchvision.transforms import functional
 
-from pixkin_export.sources.options import SourceOptions, weights_wanted
+from pixkin_export.sources.options import SourceOptions, native, weights_wanted
 from pixkin_export.sources.source import no_network
 from pixkin_export.sources.torch_network import TorchNetwork, make_untrained, seeded
 from pixkin_export.sources.torch_weights import put_weights
@@ -82,7 +82,7 @@ def _test_size(config: Any) -> int:
 def _preprocessing(name: str, config: Mapping[str, Any], options: SourceOptions) -> Preprocessing:
     filter_name: Any = config["interpolation"]
     if options.native:
-        return Preprocessing("longest", options.longest, filter=filter_name)
+        return native(options, filter_name)
     crop = config["input_size"][1:]
     scaled = tuple(math.floor(side / config["crop_pct"]) for side in crop)
     if config["crop_mode"] == "squash":

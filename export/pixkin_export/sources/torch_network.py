@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pixkin_embedding.preprocessing import Preprocessing
-from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.errors import InvalidArgument, InvalidExtractor
 from torch import Tensor, nn
 
 from pixkin_export.graph import OPSET, Graph
@@ -81,6 +81,8 @@ class TorchNetwork:
         with torch.inference_mode():
             try:
                 [found] = self.module([name])(self._blank(1))
+            except RuntimeError as error:
+                raise too_small(self.preprocessing, error) from None
             except KeyError:
                 modules = [path for path, _ in self._model.named_modules() if path]
                 own = self._run(self._blank(1))
@@ -104,17 +106,26 @@ class TorchNetwork:
         axes = {0: "n"} if self.preprocessing.output_shape else {0: "n", 2: "h", 3: "w"}
         outputs = {name: {0: "n"} for name in layers}
         file = io.BytesIO()
-        with torch.inference_mode(), _no_small_talk():
-            torch.onnx.export(
-                self.module(layers),
-                (self._blank(2),),
-                file,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["scaled"],
-                output_names=list(layers),
-                dynamic_axes={"scaled": axes, **outputs},
+        try:
+            with torch.inference_mode(), _portable():
+                torch.onnx.export(
+                    self.module(layers),
+                    (self._blank(2),),
+                    file,
+                    dynamo=False,
+                    opset_version=OPSET,
+                    input_names=["scaled"],
+                    output_names=list(layers),
+                    dynamic_axes={"scaled": axes, **outputs},
+                )
+        except (RuntimeError, ValueError, NotImplementedError) as error:  # SymbolicValueError among them
+            how = (
+                ""
+                if self.preprocessing.output_shape
+                else " for pictures of any size; give --size N in place of --native"
             )
+            first = str(error).strip().partition("\n")[0]
+            raise InvalidExtractor(f"PyTorch cannot export {', '.join(layers)} as ONNX{how} ({first[:200]})") from error
         return onnx.load_from_string(file.getvalue())
 
 
@@ -161,8 +172,21 @@ def make_untrained(model: nn.Module, shape: tuple[int, int]) -> nn.Module:
             norm.train()
         noise = torch.randn(NOISE, 3, *shape, generator=torch.Generator().manual_seed(SEED))
         with torch.no_grad():
-            model(noise)
+            try:
+                model(noise)
+            except RuntimeError as error:
+                raise InvalidArgument(_no_size(shape, error)) from None
     return model.eval()
+
+
+def too_small(preprocessing: Preprocessing, error: Exception) -> InvalidArgument:
+    """Return the error for a network that cannot take what it is given."""
+    return InvalidArgument(_no_size(preprocessing.output_shape or (0, 0), error))
+
+
+def _no_size(shape: tuple[int, int], error: Exception) -> str:
+    first = str(error).strip().partition("\n")[0]
+    return f"the network does not take pictures of {shape[0]}x{shape[1]} ({first[:160]}); choose another --size"
 
 
 @contextmanager
@@ -174,8 +198,13 @@ def seeded() -> Iterator[None]:
 
 
 @contextmanager
-def _no_small_talk() -> Iterator[None]:
-    """Keep the exporter's advice to its developers away from people who export."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _portable() -> Iterator[None]:
+    """Keep to operators that ONNX has, and the exporter's advice to its developers away from people who export."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole attention, which ONNX has not
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum
 from torchvision.transforms import functional
 from torchvision.transforms._presets import ImageClassification
 
-from pixkin_export.sources.options import SourceOptions, weights_wanted
+from pixkin_export.sources.options import SourceOptions, native, weights_wanted
 from pixkin_export.sources.source import no_network
 from pixkin_export.sources.torch_network import TorchNetwork, make_untrained, seeded
 from pixkin_export.sources.torch_weights import put_weights
@@ -95,7 +95,7 @@ def _transform(published: WeightsEnum, options: SourceOptions) -> ImageClassific
 def _preprocessing(transform: ImageClassification, options: SourceOptions) -> Preprocessing:
     filter_name: Any = transform.interpolation.value
     if options.native:
-        return Preprocessing("longest", options.longest, filter=filter_name)
+        return native(options, filter_name)
     [crop], [resize] = transform.crop_size, transform.resize_size
     return Preprocessing("shorter", resize, crop=(crop, crop), filter=filter_name, rounding="torchvision")
 
