@@ -22,8 +22,12 @@ from pixkin_export.sources.source import Layer, Seen, no_layer
 
 Run = Callable[[Tensor], Mapping[str, Tensor]]
 SEED = 0
-NOISE = 8
+NOISE = 16
 """How many pictures of noise an untrained network takes the statistics of its batch normalisation from."""
+
+
+SCALES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""How many cells a side the grids of the noise have."""
 
 
 class TorchNetwork:
@@ -170,13 +174,25 @@ def make_untrained(model: nn.Module, shape: tuple[int, int]) -> nn.Module:
             norm.reset_running_stats()
             norm.momentum = None  # the mean of all batches in place of a moving average
             norm.train()
-        noise = torch.randn(NOISE, 3, *shape, generator=torch.Generator().manual_seed(SEED))
         with torch.no_grad():
             try:
-                model(noise)
+                model(_noise(shape))
             except RuntimeError as error:
                 raise InvalidArgument(_no_size(shape, error)) from None
     return model.eval()
+
+
+def _noise(shape: tuple[int, int]) -> Tensor:
+    """Return noise (NOISE, 3, *shape) that is as rough at every scale, as pictures are: white noise has no flat parts.
+
+    After the statistics of white noise, networks without trained weights blow rounding errors up on flat pictures.
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    total = torch.zeros(NOISE, 3, *shape)
+    for side in SCALES:
+        coarse = torch.randn(NOISE, 3, side, side, generator=generator)
+        total += nn.functional.interpolate(coarse, size=shape, mode="bilinear")
+    return total / len(SCALES) ** 0.5
 
 
 def too_small(preprocessing: Preprocessing, error: Exception) -> InvalidArgument:
