@@ -67,7 +67,7 @@ def network(entry: Entry) -> Iterator[report.Row]:
         raise TypeError(f"{entry.name} is no network of PyTorch")
     asked = ask(entry.name, source, list(entry.descriptors))
     peer = of_torch(source, asked)
-    exact, half = of_onnx(asked.model), of_onnx(to_half(asked.model))
+    exact, half = of_onnx(asked.model), of_onnx(to_half(asked.model, layers=asked.tensors))
     pictures = np.stack([prepare(each, source.preprocessing, FOLDER_LIMITS) for each in golden.pictures()])
     expected = peer(pictures)
     yield report.at_most(

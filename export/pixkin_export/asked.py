@@ -16,8 +16,10 @@ from pixkin_export.graph import Graph
 from pixkin_export.heads.normalisation import add_norm, normalised
 from pixkin_export.heads.registry import HEADS, Takes
 from pixkin_export.heads.specs import Part, Spec, parse_spec
+from pixkin_export.heads.whitening import add_whitening, whitened
 from pixkin_export.non_negative import non_negative
 from pixkin_export.sources.source import Layer, Seen, Source
+from pixkin_export.whitening import Whitening
 
 _WANTED = {
     "size": "pictures of one size: give --size N in place of --native",
@@ -38,19 +40,44 @@ class Asked:
     given: Mapping[str, Any]
     model: onnx.ModelProto
     descriptors: tuple[Descriptor, ...]
+    tensors: tuple[str, ...]
+    projection: Projection | None = None
+
+    @property
+    def counted(self) -> dict[str, bool]:
+        """Whether a number at the edge of a bin may change a component by a step, by descriptor."""
+        found = {spec.name: spec.counted for spec in self.specs}
+        return found | ({self.projection.name: found[self.projection.of]} if self.projection else {})
 
     def expected(self, seen: Seen, prepared: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         """Return the vectors (d,) of one picture by the formulas, from what its source sees of it."""
-        return {
+        found = {
             spec.name: _fused([_by_formula(part, self.given, seen, prepared) for part in spec.parts], spec)
             for spec in self.specs
         }
+        return found | ({self.projection.name: self.projection.formula(found)} if self.projection else {})
 
 
-def ask(name: str, source: Source, texts: Sequence[str]) -> Asked:
+@dataclass(frozen=True)
+class Projection:
+    """A descriptor `name` that is another one, `of`, on its principal components. whiten: see `add_whitening`."""
+
+    name: str
+    of: str
+    whitening: Whitening
+    dims: int
+    whiten: bool
+
+    def formula(self, found: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return it (dims,), from the vectors of a picture by descriptor."""
+        return whitened(found[self.of], self.whitening, dims=self.dims, whiten=self.whiten)
+
+
+def ask(name: str, source: Source, texts: Sequence[str], projection: Projection | None = None) -> Asked:
     """Build the graph that computes descriptors, asked for in the words of `specs`, from a source.
 
-    Raises InvalidArgument for a layer or head that there is not, or a layer that a head cannot take.
+    projection: a further descriptor, made of one of them. Raises InvalidArgument for a layer or head that there is not,
+    or a layer that a head cannot take.
     """
     specs = tuple(parse_spec(text) for text in texts)
     names = [spec.name for spec in specs]
@@ -65,9 +92,19 @@ def ask(name: str, source: Source, texts: Sequence[str]) -> Asked:
     graph = Graph(name, *(source.preprocessing.output_shape or ("h", "w")))
     tensors = source.add(graph, layers)
     dims = {spec.name: sum(_dim(part, known, given) for part in spec.parts) for spec in specs}
-    graph.name({spec.name: _add(graph, spec, tensors, given) for spec in specs})
+    made = {spec.name: _add(graph, spec, tensors, given) for spec in specs}
+    if projection:
+        made[projection.name] = add_whitening(
+            graph, made[projection.of], projection.whitening, dims=projection.dims, whiten=projection.whiten
+        )
+        dims[projection.name] = projection.dims
+    named = graph.name(made)
     model = graph.model(dims)
-    return Asked(specs, layers, given, model, tuple(_declared(model, spec, dims[spec.name]) for spec in specs))
+    declared = [_declared(model, spec, dims[spec.name]) for spec in specs]
+    if projection:
+        declared.append(Descriptor(projection.name, projection.dims, Norm.L2))
+    kept = tuple(named.get(tensor, tensor) for tensor in tensors.values())
+    return Asked(specs, layers, given, model, tuple(declared), kept, projection)
 
 
 def _check_takes(part: Part, known: Mapping[str, Layer], given: Mapping[str, Any]) -> None:

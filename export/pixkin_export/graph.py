@@ -63,8 +63,8 @@ class Graph:
         self._opset = max(self._opset, *(opset.version for opset in model.opset_import if opset.domain == ""))
         return {name: f"{mark}{name}" for name in outputs}
 
-    def name(self, tensors: Mapping[str, str]) -> None:
-        """Give the tensors (the values) the names of outputs (the keys)."""
+    def name(self, tensors: Mapping[str, str]) -> dict[str, str]:
+        """Give the tensors (the values) the names of outputs (the keys); returns the new name of each tensor."""
         chosen: dict[str, str] = {}
         for output, tensor in tensors.items():
             if tensor in chosen:  # two outputs of one tensor
@@ -74,6 +74,7 @@ class Graph:
             for names in (node.input, node.output):
                 for place, each in enumerate(names):
                     names[place] = chosen.get(each, each)
+        return chosen
 
     def model(self, outputs: dict[str, int]) -> onnx.ModelProto:
         """Return the checked model; outputs: dimension by name, each a float32 (n, dimension) made by a node."""

@@ -6,7 +6,7 @@ are too few for that, and sums leave what 16 bits hold. Neither takes a noticeab
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import onnx
 from pixkin_proto.errors import InvalidArgument
@@ -41,7 +41,7 @@ def store_constants(model: onnx.ModelProto) -> None:
     """Turn Constant nodes, and Identity nodes of constants, into stored constants, in place.
 
     PyTorch's exporter writes the former, and the latter for weights that are equal; a quantiser would take both for
-    activations.
+    activations. What is then used by no node goes.
     """
     graph = model.graph
     stored = {each.name: each for each in graph.initializer}
@@ -55,6 +55,9 @@ def store_constants(model: onnx.ModelProto) -> None:
         constant.name = node.output[0]
         stored[constant.name] = constant
         graph.node.remove(node)
+    used = set(_used(graph))
+    for unused in (each for name, each in stored.items() if name not in used):
+        graph.initializer.remove(unused)
 
 
 def _value(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> onnx.TensorProto | None:
@@ -63,6 +66,16 @@ def _value(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> onnx
     if node.op_type == "Constant" and node.attribute[0].name == "value":
         return node.attribute[0].t
     return None
+
+
+def _used(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield the names of what the nodes of a graph take, those of inner graphs too, and of its outputs."""
+    yield from (each.name for each in graph.output)
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _used(inner)
 
 
 def _needed(graph: onnx.GraphProto, layers: Collection[str]) -> list[onnx.NodeProto]:

@@ -97,8 +97,8 @@ def compare_with_source(asked: Asked, source: Source, encode: Encode) -> list[Ro
     """
     decoded = {name: decode(data, FOLDER_LIMITS) for name, data in picture_files().items()}
     pictures = decoded | {f"golden {place}": picture for place, picture in enumerate(golden.pictures())}
-    expected: dict[str, list[NDArray[np.float64]]] = {spec.name: [] for spec in asked.specs}
-    computed: dict[str, list[NDArray[np.float64]]] = {spec.name: [] for spec in asked.specs}
+    expected: dict[str, list[NDArray[np.float64]]] = {name: [] for name in asked.counted}
+    computed: dict[str, list[NDArray[np.float64]]] = {name: [] for name in asked.counted}
     for name, picture in pictures.items():
         prepared = prepare(picture, source.preprocessing, FOLDER_LIMITS)
         seen = source.see(picture, asked.layers)
@@ -108,8 +108,8 @@ def compare_with_source(asked: Asked, source: Source, encode: Encode) -> list[Ro
             expected[descriptor].append(vector)
             computed[descriptor].append(vectors[descriptor][0].astype(np.float64))
     rows = [
-        _row(spec.name, np.stack(expected[spec.name]), np.stack(computed[spec.name]), list(pictures), spec.counted)
-        for spec in asked.specs
+        _row(name, np.stack(expected[name]), np.stack(computed[name]), list(pictures), counted)
+        for name, counted in asked.counted.items()
     ]
     if failed := [row for row in rows if not row.passed]:
         row = failed[0]

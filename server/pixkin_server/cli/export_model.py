@@ -65,6 +65,19 @@ _OF_WORDS = (
     click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True, metavar="N",
                  help="With --train: descriptors a step of mini-batch k-means."),
 )  # fmt: skip
+_DERIVED = (
+    click.option("--whitening", type=EXISTING, metavar="FILE",
+                 help="Add the descriptor that FILE was learnt of, on its principal components, whitened."),
+    click.option("--whitening-dims", type=click.IntRange(min=1), metavar="N",
+                 help="With --whitening: the first N components.  [default: all]"),
+    click.option("--whitening-plain", is_flag=True, help="With --whitening: projected only, not whitened."),
+    click.option("--quantise", type=click.Choice(["int8"]),
+                 help="Compute the network with 8-bit integers: about twice as fast on a CPU."),
+    click.option("--precision", type=click.Choice(["fp16"]),
+                 help="Compute the network with 16-bit floats, for GPUs."),
+    click.option("--calibrate", type=FOLDER, metavar="FOLDER",
+                 help="With --quantise or --precision: pictures like those that will be searched."),
+)  # fmt: skip
 
 
 @click.command(name="export-model", short_help="Write the extractor file of the model NAME.")
@@ -93,6 +106,11 @@ _OF_WORDS = (
 )
 @shared.all_of(_OF_AN_ONNX_FILE)
 @shared.all_of(_OF_WORDS)
+@shared.all_of(_DERIVED)
+@click.option(
+    "--as", "own_name", default="", metavar="NAME",
+    help="The extractor's own name.  [default: NAME, with -white, -int8 or -fp16 behind it]",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace another extractor of the same name, which collections may need.")
 @shared.extractors
 @shared.as_json
@@ -101,6 +119,7 @@ def export_model(
     show: bool,
     output: Path | None,
     descriptors: tuple[str, ...],
+    own_name: str,
     force: bool,
     extractors: Path | None,
     as_json: bool,
@@ -128,6 +147,7 @@ def export_model(
         raise click.UsageError("which model? See: pixkin export-model --list")
     folder, words, batch = (network.pop(key) for key in ("folder", "words", "batch_size"))
     onnx_file = network.pop("onnx_file")
+    derived = _derived(network)
     options = _options(onnx_file, network)
     if folder:
         options = _trained(name, options, descriptors, folder, words=words, batch=batch)
@@ -139,7 +159,9 @@ def export_model(
             options=options,
             descriptors=descriptors,
             onnx_file=onnx_file,
+            own_name=own_name,
             force=force,
+            **derived,
         )
     except ParityFailed as error:
         _show_rows(error)
@@ -154,6 +176,29 @@ def _options(onnx_file: Path | None, network: dict[str, Any]) -> SourceOptions:
     if onnx_file is None and (network["cuts"] or form != InputForm()):
         raise click.UsageError("--cut, --layout, --channels, --scale, --mean and --std go with --from onnx:FILE")
     return SourceOptions(form=form, **network)
+
+
+def _derived(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what is made of the extractor, taking its options out of `options`."""
+    from pixkin_export.derived import Smaller, Whitened
+
+    from pixkin_server.folders import walk
+
+    file, dims, plain = (options.pop(key) for key in ("whitening", "whitening_dims", "whitening_plain"))
+    int8, fp16, folder = (options.pop(key) for key in ("quantise", "precision", "calibrate"))
+    if (dims or plain) and file is None:
+        raise click.UsageError("--whitening-dims and --whitening-plain go with --whitening FILE")
+    if int8 and fp16:
+        raise click.UsageError(
+            "a network has either 8-bit integers or 16-bit floats; leave out --quantise or --precision"
+        )
+    if folder and not (int8 or fp16):
+        raise click.UsageError("--calibrate goes with --quantise or --precision")
+    pictures = [each.path for each in walk(folder)] if folder else []
+    return {
+        "whitened": Whitened(file, dims, plain) if file else None,
+        "smaller": Smaller(int8 or fp16, pictures, str(folder)) if int8 or fp16 else None,
+    }
 
 
 def _trained(

@@ -12,7 +12,7 @@ import click
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.output import one_line, print_json, print_table
 
-PARITY = "parity"
+PARITY, SMALLER = "parity", "smaller"
 
 if TYPE_CHECKING:
     from pixkin_embedding.bundle import Extractor
@@ -52,7 +52,7 @@ def _print(extractor: Extractor) -> None:
         "fingerprint": extractor.fingerprint,
         "preprocessing": extractor.preprocessing.description,
         **({"untrained": "yes: its weights are random"} if extractor.untrained else {}),
-        **{key: value for key, value in extractor.provenance.items() if key != PARITY},
+        **{key: value for key, value in extractor.provenance.items() if key not in {PARITY, SMALLER}},
     }
     width = max(len(key) for key in facts)
     for key, value in facts.items():
@@ -65,13 +65,15 @@ def _print(extractor: Extractor) -> None:
     ]
     print_table(("descriptor", "dim", "norm", "signed", "default measure"), rows, right=(1,))
     if parity := extractor.provenance.get(PARITY):
-        _print_parity(parity)
+        _print_rows(f"compared with {parity.get('against', '')}", parity)
+    if smaller := extractor.provenance.get(SMALLER):
+        _print_rows(f"computed in {smaller.get('bits', '')}, compared with float32", smaller)
 
 
-def _print_parity(parity: Mapping[str, Any]) -> None:
-    """Print how far each descriptor was from its source when the file was made."""
-    click.echo(f"\ncompared with {one_line(str(parity.get('against', '')))}")
-    rows = parity.get("rows", [])
+def _print_rows(title: str, compared: Mapping[str, Any]) -> None:
+    """Print how far each descriptor was from another one when the file was made."""
+    click.echo(f"\n{one_line(title)}")
+    rows = compared.get("rows", [])
     headings = sorted({key for row in rows for key in row}, key=lambda key: (key != "descriptor", key))
     print_table(
         [each.replace("_", " ") for each in headings], [[_cell(row.get(key)) for key in headings] for row in rows]
