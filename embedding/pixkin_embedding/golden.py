@@ -38,7 +38,7 @@ def compare(name: str, expected: Mapping[str, NDArray[np.float32]], actual: Mapp
         computed = actual[descriptor]
         if computed.shape != sealed.shape or sealed.shape[0] != COUNT:
             raise InvalidExtractor(f"{name}: {descriptor} has golden vectors of shape {sealed.shape}; export it again")
-        worst = float(_cosines(sealed.astype(np.float64), computed.astype(np.float64)).min())
+        worst = float(cosines(sealed.astype(np.float64), computed.astype(np.float64)).min())
         if not worst >= MIN_COSINE:
             raise InvalidExtractor(
                 f"{name} computes other vectors here than where it was exported: {descriptor} has a cosine of "
@@ -46,7 +46,8 @@ def compare(name: str, expected: Mapping[str, NDArray[np.float32]], actual: Mapp
             )
 
 
-def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cosine of each pair of rows (n, d), (n,); 1 of two zero vectors, 0 of one."""
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     same_zero = ~a.any(axis=1) & ~b.any(axis=1)
     return np.where(same_zero, 1.0, (a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0))

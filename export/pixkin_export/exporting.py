@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from pixkin_proto.names import check_name
 from pixkin_export.catalogue import Entry, find_entry, onnx_entry
 from pixkin_export.origins import file_sha256, open_origin
 from pixkin_export.sources.options import SourceOptions
+from pixkin_export.whole_file import write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -74,7 +74,7 @@ def export_model(
     content = make_extractor(entry, own_name, options, descriptors, whitened=whitened, smaller=smaller)
     if not force:
         _check_replaceable(path, content)
-    _write_whole(path, content)
+    write_whole(path, content, otherwise="name another place with -o FILE or --extractors DIR")
     return path
 
 
@@ -191,22 +191,3 @@ def _check_replaceable(path: Path, content: bytes) -> None:
             f"{path} holds another extractor ({there[:12]}), which collections may need; write this one elsewhere with "
             "-o FILE, or replace it with --force"
         )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that its name never stands for a part of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InvalidArgument(
-            f"{path} cannot be written: {error.strerror}; name another place with -o FILE or --extractors DIR"
-        ) from error

@@ -145,18 +145,12 @@ def _row(
     worst = int(far.argmax())
     return Row(
         descriptor,
-        float(_cosines(expected, computed).min()),
+        float(golden.cosines(expected, computed).min()),
         float(far[worst]),
         names[worst],
         _same_order(expected, computed),
         counted,
     )
-
-
-def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    same_zero = ~a.any(axis=1) & ~b.any(axis=1)
-    return np.where(same_zero, 1.0, (a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0))
 
 
 def _same_order(expected: NDArray[np.float64], computed: NDArray[np.float64]) -> bool:

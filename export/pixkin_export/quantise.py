@@ -38,7 +38,7 @@ def quantise(model: onnx.ModelProto, pictures: Iterable[Pixels], *, layers: Coll
 
     model: finished, heads included; it is not changed · pictures: prepared, uint8 (h, w, 3) each, what the network's
     values are measured on; one at a time is in memory · layers: the tensors that heads take. The same arguments give
-    the same bytes. Raises InvalidArgument when there is no network.
+    the same bytes. Raises InvalidArgument when there is no network, or no picture.
     """
     prepared = _prepared(model)
     chosen = _chosen(prepared, layers)
@@ -50,7 +50,7 @@ def quantise(model: onnx.ModelProto, pictures: Iterable[Pixels], *, layers: Coll
             after,
             _Reader(pictures),
             quant_format=QuantFormat.QDQ,
-            # Two of a kind took 2 to 4 times as long. Processors of x86 without VNNI add such products up in 16 bits,
+            # Two of a kind took 2 to 5 times as long. Processors of x86 without VNNI add such products up in 16 bits,
             # which may not be enough; weights of 7 bits would be safe there, but come no nearer than a cosine of 0.987.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -66,10 +66,14 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # the package is un
     """Hands out pictures one at a time, as ONNX Runtime's tool asks for them."""
 
     def __init__(self, pictures: Iterable[Pixels]) -> None:
-        self._inputs = ({"pixels": picture[np.newaxis]} for picture in pictures)
+        self._pictures, self._given = iter(pictures), 0
 
     def get_next(self) -> dict[str, Pixels] | None:
-        return next(self._inputs, None)
+        picture = next(self._pictures, None)
+        if picture is None and not self._given:
+            raise InvalidArgument("there was no readable picture to calibrate with; name another folder")
+        self._given += 1
+        return None if picture is None else {"pixels": picture[np.newaxis]}
 
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -7,7 +7,6 @@ pickle, and what it holds is checked, since a wrong number gives wrong vectors a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from pixkin_proto.descriptors import MAX_DIM
 from pixkin_proto.errors import InvalidArgument, PixkinError
 from pixkin_proto.names import check_name
+
+from pixkin_export.whole_file import write_whole
 
 MAX_BYTES = 2**31
 """No ONNX file could hold more."""
@@ -88,15 +89,7 @@ def write_whitening(path: Path, whitening: Whitening) -> None:
     """Write a whitening; the same one gives the same bytes. Raises InvalidArgument where the file cannot be written."""
     content, file = asdict(whitening), BytesIO()
     np.savez(file, **content, sha256=_digest(content))
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            part.write_bytes(file.getvalue())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InvalidArgument(f"{path} cannot be written: {error.strerror}; name another place") from error
+    write_whole(path, file.getvalue(), otherwise="name another place")
 
 
 def read_whitening(path: Path) -> Whitening:
