@@ -1,11 +1,12 @@
 # Everything goes into .venv; nothing outside the checkout is touched but the user's data directory, by the demo.
 PYTHON ?= python3
 BIN := .venv/bin
+EXPORT := .venv-export-test/bin
 RUNTIME ?= cpu
 IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint bench proto wheel-test clean
+.PHONY: help install demo test test-export check lint bench proto wheel wheel-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,15 +27,25 @@ bench: install ## speed and memory: a table, and JSON in benchmarks/results
 proto: .venv-proto/.installed ## regenerate the stubs from the .proto files
 	.venv-proto/bin/python tests/proto/generate.py proto
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-proto .venv-wheel dist .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-proto .venv-wheel .venv-export-test dist .build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The wheel is tested, not the checkout: its own environment sees pixkin only as installed.
-wheel-test: .venv-proto/.installed
+wheel: .venv/.installed
 	rm -rf dist && $(BIN)/python -m build --wheel --outdir dist . > .build.log 2>&1 || (cat .build.log; exit 1); rm -f .build.log
+
+wheel-test: wheel .venv-proto/.installed
 	$(PYTHON) -m venv --clear .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet --upgrade pip
 	.venv-wheel/bin/python -m pip install --quiet --group test "pixkin[$(RUNTIME),demo,reflection,opensearch-local,sigv4] @ file://$(CURDIR)/$$(ls dist/*.whl)"
 	.venv-wheel/bin/python -m pytest
+
+# What is installed stays for the next time; pixkin itself is always the wheel just built.
+test-export: wheel ## the tests of exports, those with PyTorch too, in .venv-export-test (6 GB)
+	test -x $(EXPORT)/python || $(PYTHON) -m venv .venv-export-test
+	$(EXPORT)/python -m pip install --quiet --upgrade pip
+	$(EXPORT)/python -m pip install --quiet --group test "pixkin[$(RUNTIME),export] @ file://$(CURDIR)/$$(ls dist/*.whl)"
+	$(EXPORT)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+	$(EXPORT)/python -m pytest tests/export tests/export_torch
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixkin needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
 from time import perf_counter
@@ -32,7 +33,7 @@ from pixkin_export.sources.options import SourceOptions
 from pixkin_proto.descriptors import MEASURES as KINDS
 from pixkin_proto.descriptors import Descriptor, Kind
 from pixkin_scoring.evaluation.metrics import average_precision
-from pixkin_scoring.measures import MEASURES, Better, check_query, clamp, prepared_query
+from pixkin_scoring.measures import MEASURES, Better, Measure, check_query, clamp, prepared_query
 
 COMPARED = ("euclidean", "manhattan", "cosine", "chi2", "bhattacharyya", "intersection")
 WORDS = 400
@@ -120,15 +121,24 @@ def judged(name: str, extractor: Extractor, task: Task, words: Rows) -> report.R
 
 def exported(extractor: Extractor, words: Rows) -> Encoder:
     """Return an extractor, made and loaded as its user would."""
-    options = SourceOptions(vocabulary=words) if extractor.words else None
+    return _made(extractor, SourceOptions(vocabulary=words)) if extractor.words else _wordless(extractor)
+
+
+@cache
+def _wordless(extractor: Extractor) -> Encoder:
+    return _made(extractor, SourceOptions())
+
+
+def _made(extractor: Extractor, options: SourceOptions) -> Encoder:
     with tempfile.TemporaryDirectory() as folder:
-        file = export_model(extractor.entry, directory=Path(folder), options=options, descriptors=extractor.descriptors)
+        asked = extractor.descriptors
+        file = export_model(extractor.entry, directory=Path(folder), options=options, descriptors=asked)
         return load_encoder(file, "cpu")
 
 
 def learnt(pictures: Sequence[Pixels]) -> Rows:
     """Return a vocabulary (WORDS, 128) of pictures."""
-    encoder = exported(Extractor("sift", (f"sift:step={bovw.STEP},root=yes",)), np.empty((0, 128), np.float32))
+    encoder = _wordless(Extractor("sift", (f"sift:step={bovw.STEP},root=yes",)))
     prepared = (prepare(each, encoder.extractor.preprocessing, FOLDER_LIMITS) for each in pictures)
     return vocabulary.learn(vocabulary.sample(prepared, lambda pixels: encoder.encode(pixels)["sift"]), WORDS)
 
@@ -153,22 +163,25 @@ def mean_average_precision(
 ) -> float:
     """Return the mean over queries of the average precision of the full ranking by a measure."""
     chosen = MEASURES[name]
-    wide = documents.astype(np.float64)
-    totals = wide.sum(axis=1) if chosen.kind is Kind.MASS else np.linalg.norm(wide, axis=1)
-    found = np.empty(len(documents))
+    mass = chosen.kind is Kind.MASS
+    squares = np.einsum("nd,nd->n", documents, documents, dtype=np.float64)
+    totals = documents.sum(axis=1, dtype=np.float64) if mass else np.sqrt(squares)
+    classes = task.documents.classes if task.queries is None else task.queries.classes
     precisions = []
-    asked = zip(documents, task.documents.classes, strict=True)
-    if task.queries and queries is not None:
-        asked = zip(queries, task.queries.classes, strict=True)
-    for place, (vector, wanted) in enumerate(asked):
+    for place, vector in enumerate(documents if queries is None else queries):
         query = prepared_query(chosen, check_query(vector, descriptor, name), normalise=True)
-        chosen.kernel(query, documents, totals, chosen.disjoint or 0.0, found)
-        exact = clamp(chosen, found, normalise=True)
-        order = np.argsort(exact if chosen.better is Better.LOW else -exact, kind="stable")
-        order = order if queries is not None else order[order != place]
-        relevant = task.documents.classes[order] == wanted
+        order = ranking(chosen, query, documents, totals)
+        relevant = task.documents.classes[order if queries is not None else order[order != place]] == classes[place]
         precisions.append(average_precision(relevant, int(relevant.sum())))
     return float(np.mean(precisions))
+
+
+def ranking(by: Measure, query: NDArray[np.float64], documents: Rows, totals: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the places of all documents, best first; the kernel in float64 gives the formula's values."""
+    found = np.empty(len(documents))
+    by.kernel(query, documents, totals, by.disjoint or 0.0, found)
+    exact = clamp(by, found, normalise=True)
+    return np.argsort(exact if by.better is Better.LOW else -exact, kind="stable")
 
 
 def corel(folder: Path) -> Task:

