@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pixkin_proto.descriptors import MEASURES, Descriptor, Kind, Norm
+from pixkin_proto.descriptors import MAX_DIM, MEASURES, Descriptor, Kind, Norm
 from pixkin_proto.errors import InvalidArgument, listed
 
 from pixkin_export.graph import Graph
@@ -89,9 +89,11 @@ def ask(name: str, source: Source, texts: Sequence[str], projection: Projection 
     given = {"size": source.preprocessing.output_shape, **source.learnt}
     for part in parts:
         _check_takes(part, known, given)
+    dims = {spec.name: sum(_dim(part, known, given) for part in spec.parts) for spec in specs}
+    for spec in specs:
+        _check_output(spec.name, dims[spec.name])
     graph = Graph(name, *(source.preprocessing.output_shape or ("h", "w")))
     tensors = source.add(graph, layers)
-    dims = {spec.name: sum(_dim(part, known, given) for part in spec.parts) for spec in specs}
     made = {spec.name: _add(graph, spec, tensors, given) for spec in specs}
     if projection:
         made[projection.name] = add_whitening(
@@ -105,6 +107,15 @@ def ask(name: str, source: Source, texts: Sequence[str], projection: Projection 
         declared.append(Descriptor(projection.name, projection.dims, Norm.L2))
     kept = tuple(named.get(tensor, tensor) for tensor in tensors.values())
     return Asked(specs, layers, given, model, tuple(declared), kept, projection)
+
+
+def _check_output(name: str, dim: int) -> None:
+    if name == Graph.pixels:
+        raise InvalidArgument(f"{name} is the input of every extractor; name the descriptor otherwise: OTHER=HEAD")
+    if dim > MAX_DIM:
+        raise InvalidArgument(
+            f"{name} would have {dim} dimensions, and a descriptor has at most {MAX_DIM}; ask for less"
+        )
 
 
 def _check_takes(part: Part, known: Mapping[str, Layer], given: Mapping[str, Any]) -> None:

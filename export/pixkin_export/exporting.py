@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pixkin_embedding import golden
 from pixkin_embedding.bundle import Extractor, describe, read_description, seal
 from pixkin_embedding.encoder import Encoder, Session, encode_golden
-from pixkin_proto.errors import InvalidArgument, InvalidExtractor, MissingExtra, listed
+from pixkin_embedding.preprocessing import prepare
+from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 from pixkin_proto.names import check_name
 
 from pixkin_export.catalogue import Entry, find_entry, onnx_entry
-from pixkin_export.origins import file_sha256, open_origin
+from pixkin_export.origins import check_installed, file_sha256, open_origin
 from pixkin_export.sources.options import SourceOptions
 from pixkin_export.whole_file import write_whole
 
@@ -66,8 +68,7 @@ def export_model(
     """
     options = options or SourceOptions()
     entry = onnx_entry(name, onnx_file, options.cuts) if onnx_file else find_entry(name)
-    if find_spec("onnx") is None:
-        raise MissingExtra("export-model", "onnx")
+    check_installed()
     suffix = ("-white" if whitened else "") + (f"-{smaller.bits}" if smaller else "")
     own_name = check_name("extractor", own_name or entry.name + suffix)
     path = output or directory / f"{own_name}.onnx"
@@ -90,7 +91,7 @@ def make_extractor(
     """Return an extractor file's content, after it has been compared with its source; see `export_model`."""
     from pixkin_export.asked import ask
     from pixkin_export.compare import how_near
-    from pixkin_export.parity import check_declared, compare_with_source
+    from pixkin_export.parity import check_batches, check_declared, compare_with_source
 
     source, described, licence, file = open_origin(entry.origin, options, entry.layers)
     texts = _texts(entry, source, options, descriptors)
@@ -100,6 +101,7 @@ def make_extractor(
         asked = ask(entry.name, source, texts, _projection(whitened, asked, base))
     encoder = _encoder(name, source, asked, asked.model)
     check_declared(name, asked.descriptors, encode_golden(encoder))
+    check_batches(name, encoder.encode, prepare(golden.pictures()[0], source.preprocessing))
     fresh = open_origin(entry.origin, options, entry.layers).source  # an exporter may have changed the first
     rows = compare_with_source(asked, fresh, encoder.encode)
     model, told = asked.model, {}
@@ -128,6 +130,12 @@ def make_extractor(
     )
 
 
+def _averaged(cut: str, options: SourceOptions) -> str:
+    """Return what is asked for a feature map of which nothing is said: its average, called after it if not alone."""
+    own = re.sub(r"[^a-z0-9]+", "-", cut.lower()).strip("-")
+    return f"{own}=gap:layer={cut}" if len(options.cuts) > 1 else f"gap:layer={cut}"
+
+
 def _encoder(name: str, source: Source, asked: Asked, model: onnx.ModelProto) -> Encoder:
     unsealed = Extractor(name, source.preprocessing, asked.descriptors, golden={}, fingerprint="", provenance={})
     return Encoder(unsealed, Session(model.SerializeToString(deterministic=True), "cpu"))
@@ -135,13 +143,13 @@ def _encoder(name: str, source: Source, asked: Asked, model: onnx.ModelProto) ->
 
 def _fingerprint(entry: Entry, source: Source, asked: Asked, *, untrained: bool) -> str:
     """Return the fingerprint of the extractor without a whitened descriptor, under the entry's own name."""
-    golden = {each.name: np.zeros((1, each.dim), np.float32) for each in asked.descriptors}
+    blank = {each.name: np.zeros((1, each.dim), np.float32) for each in asked.descriptors}
     content = seal(
         asked.model.SerializeToString(deterministic=True),
         name=entry.name,
         preprocessing=source.preprocessing,
         descriptors=asked.descriptors,
-        golden=golden,
+        golden=blank,
         provenance={},
         untrained=untrained,
     )
@@ -167,7 +175,7 @@ def _texts(entry: Entry, source: Source, options: SourceOptions, descriptors: Se
     """Return what is asked for: by name, else the entry's own, else what an ONNX file is cut at."""
     wanted = descriptors or entry.descriptors
     if not wanted:
-        return [cut if source.layer(cut).kind == "vector" else f"gap:layer={cut}" for cut in options.cuts]
+        return [cut if source.layer(cut).kind == "vector" else _averaged(cut, options) for cut in options.cuts]
     return [entry.presets.get(each, each) for each in wanted]
 
 

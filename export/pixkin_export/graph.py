@@ -65,16 +65,27 @@ class Graph:
 
     def name(self, tensors: Mapping[str, str]) -> dict[str, str]:
         """Give the tensors (the values) the names of outputs (the keys); returns the new name of each tensor."""
+        inside = {name for node in self._nodes for name in node.output} | {
+            each.name for each in self._constants.values()
+        }
+        moved = {name: f"{name}_" for name in inside & set(tensors)}  # what has an output's name makes way
+        self._rename(moved)
         chosen: dict[str, str] = {}
         for output, tensor in tensors.items():
-            if tensor in chosen:  # two outputs of one tensor
-                self.add("Identity", chosen[tensor], output=output)
-            chosen.setdefault(tensor, output)
+            now = moved.get(tensor, tensor)
+            if now in chosen:  # two outputs of one tensor
+                self.add("Identity", now, output=output)
+            chosen.setdefault(now, output)
+        self._rename(chosen)
+        return {tensor: chosen[moved.get(tensor, tensor)] for tensor in tensors.values()}
+
+    def _rename(self, names: Mapping[str, str]) -> None:
         for node in self._nodes:
-            for names in (node.input, node.output):
-                for place, each in enumerate(names):
-                    names[place] = chosen.get(each, each)
-        return chosen
+            for taken in (node.input, node.output):
+                for place, each in enumerate(taken):
+                    taken[place] = names.get(each, each)
+        for constant in self._constants.values():
+            constant.name = names.get(constant.name, constant.name)
 
     def model(self, outputs: dict[str, int]) -> onnx.ModelProto:
         """Return the checked model; outputs: dimension by name, each a float32 (n, dimension) made by a node."""

@@ -105,6 +105,12 @@ ORIGINS: dict[str, Origin] = {
 }
 
 
+def check_installed() -> None:
+    """Raise MissingExtra when what every export needs is not installed."""
+    with _extra("onnx"):
+        import onnx  # noqa: F401  # whether it can be
+
+
 def open_origin(origin: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
     """Return the source that `ORIGIN:NAME` means, and what is known of it."""
     kind, _, name = origin.partition(":")

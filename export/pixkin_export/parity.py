@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from pixkin_proto.descriptors import Descriptor, Norm
 from pixkin_proto.errors import InvalidExtractor
 
 from pixkin_export.asked import Asked
+from pixkin_export.differences import ParityFailed, Row, first_line
 from pixkin_export.gate_pictures import picture_files
 from pixkin_export.sources.source import Source
 
@@ -23,58 +22,11 @@ Vectors = Mapping[str, NDArray[np.float32]]
 Encode = Callable[[NDArray[np.uint8]], Vectors]
 NORM_TOLERANCE = 1e-5
 MAX_PIXEL = 1.0001 / 255
-MIN_COSINE = 0.99999
-MAX_DIFFERENCE = 1e-4
-"""Of a component, where the largest of the vector is at most 1; else of that share of it."""
-MAX_MOVED = 1e-3
-"""Of what is counted: the share that may lie in another bin."""
 ALIKE = 0.9999
 TIE = 1e-6
 TOP = 10
+_BATCHES = "export the network with a free batch dimension"
 _ORDERS = {Norm.L1: 1, Norm.L2: 2}
-
-
-@dataclass(frozen=True)
-class Row:
-    """How far one descriptor of the exported graph is from its source, over all pictures.
-
-    cosine: the smallest · difference: the largest of a component, or of what is counted the share that moved, both
-    relative where the vector is larger than 1 · worst: the picture · ranked: whether the pictures come in the same
-    order.
-    """
-
-    descriptor: str
-    cosine: float
-    difference: float
-    worst: str
-    ranked: bool
-    counted: bool
-
-    @property
-    def passed(self) -> bool:
-        """Whether it is near enough."""
-        if self.counted:
-            return self.difference <= MAX_MOVED
-        return self.cosine >= MIN_COSINE and self.difference <= MAX_DIFFERENCE and self.ranked
-
-    def plain(self) -> dict[str, Any]:
-        """Return it for the provenance."""
-        what = "moved" if self.counted else "max_difference"
-        same_top = {} if self.counted else {"same_top_10": self.ranked}
-        return {
-            "descriptor": self.descriptor,
-            "cosine": round(self.cosine, 7),
-            what: f"{self.difference:.0e}",
-            **same_top,
-        }
-
-
-class ParityFailed(InvalidExtractor):
-    """An exported graph computes something else than its source. rows: how far each descriptor is."""
-
-    def __init__(self, message: str, rows: Sequence[Row]) -> None:
-        super().__init__(message)
-        self.rows = tuple(rows)
 
 
 def check_declared(extractor: str, descriptors: Sequence[Descriptor], vectors: Vectors) -> None:
@@ -121,6 +73,20 @@ def compare_with_source(asked: Asked, source: Source, encode: Encode) -> list[Ro
     return rows
 
 
+def check_batches(extractor: str, encode: Encode, picture: NDArray[np.uint8]) -> None:
+    """Raise InvalidExtractor unless two pictures at a time give what each gives alone. picture: prepared."""
+    alone = encode(picture[np.newaxis])
+    try:
+        both = encode(np.stack([picture, picture]))
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+        raise InvalidExtractor(
+            f"{extractor} computes one picture at a time ({first_line(error)}); {_BATCHES}"
+        ) from error
+    for name, vectors in alone.items():
+        if both[name].shape != (2, vectors.shape[1]) or not np.allclose(both[name], vectors, rtol=1e-3, atol=1e-4):
+            raise InvalidExtractor(f"{extractor} computes another {name} of two pictures at a time; {_BATCHES}")
+
+
 def _check_pixels(name: str, prepared: NDArray[np.uint8], seen: NDArray[np.float64]) -> None:
     ours = prepared.astype(np.float64) / 255
     if ours.shape != seen.shape or not abs(ours - seen).max() <= MAX_PIXEL:
@@ -164,7 +130,7 @@ def _same_order(expected: NDArray[np.float64], computed: NDArray[np.float64]) ->
 def _similarities(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1.0)
-    return unit @ unit.T
+    return unit @ unit.T + (lengths == 0) * (lengths == 0).T  # two zero vectors are alike
 
 
 def _fault(descriptor: Descriptor, vectors: NDArray[np.float32]) -> str:

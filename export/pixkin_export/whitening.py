@@ -21,6 +21,7 @@ from pixkin_proto.descriptors import MAX_DIM
 from pixkin_proto.errors import InvalidArgument, PixkinError
 from pixkin_proto.names import check_name
 
+from pixkin_export.differences import first_line
 from pixkin_export.whole_file import write_whole
 
 MAX_BYTES = 2**31
@@ -99,7 +100,7 @@ def read_whitening(path: Path) -> Whitening:
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
+        reason = first_line(error)
         raise InvalidArgument(
             f"{path} is no file of a whitening, or a damaged one: {reason}; learn it again"
         ) from error

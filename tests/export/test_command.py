@@ -117,6 +117,12 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
     assert f"pip install 'pixkin[{extra}]'" in refused(*arguments, without=without)
 
 
+def test_words_are_not_learnt_without_what_the_export_needs(refused: Callable[..., str], folder: Path) -> None:
+    for package in ("onnx", "sklearn"):
+        said = refused("bovw", "--train", folder, "--words", 9, without=package)
+        assert "pip install 'pixkin[onnx]'" in said
+
+
 class Canary:
     """Makes a folder when it is unpickled."""
 

@@ -53,10 +53,15 @@ def test_the_same_descriptor_twice_is_refused_and_a_second_name_helps(tmp_path: 
     assert [each.name for each in read_description(path).descriptors] == ["gch", "few"]
 
 
-@pytest.mark.parametrize("name", ["pixels", "t0", "c0", "t40"])
+@pytest.mark.parametrize("name", ["t0", "c0", "t40", "m3"])
 def test_a_descriptor_may_have_the_name_of_something_inside_the_graph(name: str, tmp_path: Path) -> None:
     path = export_model(HSV, directory=tmp_path, descriptors=[f"{name}=gch"])
     assert [each.name for each in read_extractor(path)[0].descriptors] == [name]
+
+
+def test_no_descriptor_has_the_name_of_the_input(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="pixels is the input of every extractor"):
+        export_model(HSV, directory=tmp_path, descriptors=["pixels=gch"])
 
 
 def test_a_vector_that_no_collection_could_hold_is_refused_before_it_is_computed(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return _Skipped.from_parent(parent, path=module_path) if _missing() else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Let PyTorch compute with one thread: its threads wait by spinning, and were six times slower beside others."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session", params=TORCH)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Each extractor of the catalogue that comes from PyTorch, with random weights."""

@@ -49,13 +49,19 @@ def mac(features: Map) -> Map:
 def add_gem(graph: Graph, features: str, *, p: float) -> str:
     """Add the generalised mean over positions, (Σ x^p / positions)^(1/p) with x at least LEAST, (n, c).
 
-    p = 1 is the mean and p → ∞ the maximum (GeM; Radenović, Tolias, Chum, 2019).
+    p = 1 is the mean and p → ∞ the maximum (GeM; Radenović, Tolias, Chum, 2019). Powers are of shares of the maximum,
+    since those of activations soon leave what float32 holds.
     """
-    powers = graph.add("Pow", graph.add("Max", features, np.float32(LEAST)), np.float32(p))
-    mean = graph.add("Flatten", graph.add("GlobalAveragePool", powers))
-    return graph.add("Pow", mean, np.float32(1 / p))
+    least = graph.add("Max", features, np.float32(LEAST))
+    largest = graph.add("GlobalMaxPool", least)
+    powers = graph.add("Pow", graph.add("Div", least, largest), np.float32(p))
+    root = graph.add("Pow", graph.add("GlobalAveragePool", powers), np.float32(1 / p))
+    return graph.add("Flatten", graph.add("Mul", root, largest))
 
 
 def gem(features: Map, *, p: float) -> Map:
     """Return the generalised mean over positions, (c,)."""
-    return np.power(np.power(np.maximum(features, LEAST), p).mean(axis=(1, 2)), 1 / p)
+    least = np.maximum(features, LEAST)
+    largest = least.max(axis=(1, 2))
+    shares = least / largest[:, np.newaxis, np.newaxis]
+    return largest * np.power(np.power(shares, p).mean(axis=(1, 2)), 1 / p)

@@ -62,7 +62,8 @@ def _parse_part(text: str, *, fused: bool) -> Part:
         raise InvalidArgument(f"{text!r} names no head; write HEAD[:key=value,…][@WEIGHT], with one of {listed(HEADS)}")
     head = HEADS.get(word, HEADS["layer"])
     settings = _settings(word, given)
-    layers = settings.pop("layer", head.layer if word in HEADS else word)
+    default = head.layer if word in HEADS else word
+    layers = default if head.takes is Takes.PIXELS else settings.pop("layer", default)
     norm = settings.pop("norm", "l2" if fused else str(head.norm))
     if norm not in list(Norm):
         raise InvalidArgument(f"{text!r} has norm={norm}; allowed are {listed(Norm)}")
@@ -81,6 +82,8 @@ def _settings(word: str, given: str) -> dict[str, str]:
         key, equals, value = entry.partition("=")
         if not equals or not value:
             raise InvalidArgument(f"{entry!r} in {word}:{given} is no key=value")
+        if key in found:
+            raise InvalidArgument(f"{word}:{given} says {key} twice")
         found[key] = value
     return found
 

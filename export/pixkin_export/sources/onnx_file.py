@@ -14,11 +14,12 @@ import onnx.utils
 import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import TensorProto, version_converter
+from onnx import TensorProto, inliner, shape_inference, version_converter
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 
+from pixkin_export.differences import first_line
 from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.options import InputForm, SourceOptions, native
 from pixkin_export.sources.source import Layer, Seen, no_layer
@@ -77,15 +78,25 @@ class OnnxFile:
     def see(self, picture: NDArray[np.uint8], layers: Sequence[str]) -> Seen:
         """Compute layers with the file as it came."""
         prepared = prepare(picture, self.preprocessing, FOLDER_LIMITS)
+        found = self._run(prepared, layers)
+        arrays = {name: each[0].astype(np.float64) for name, each in found.items()}
+        return Seen(prepared.astype(np.float64) / 255, arrays)
+
+    def _run(self, prepared: NDArray[np.uint8], layers: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Compute layers of one prepared picture (h, w, 3) as they are, with their first axis."""
         form = self._form
         ordered = prepared[..., ::-1] if form.channels == "bgr" else prepared
         values = (ordered.astype(np.float64) * form.scale - form.mean) / form.std
         values = values.transpose(2, 0, 1) if form.layout == "nchw" else values
-        found = self._session.run(
-            [self._tensor(name) for name in layers], {self._input: values[np.newaxis].astype(np.float32)}
-        )
-        arrays = [each[0].astype(np.float64) for each in found]
-        return Seen(prepared.astype(np.float64) / 255, dict(zip(layers, arrays, strict=True)))
+        given = {self._input: values[np.newaxis].astype(np.float32)}
+        try:
+            found = self._session.run([self._tensor(name) for name in layers], given)
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            raise InvalidExtractor(
+                f"ONNX Runtime does not run the network on pictures as {form.layout} ({first_line(error)}); "
+                "see --layout, or choose another --size"
+            ) from error
+        return {name: np.asarray(each) for name, each in zip(layers, found, strict=True)}
 
     def _tensor(self, name: str) -> str:
         return self._cuts[name] if name in self._cuts else next(iter(self._cuts.values()))
@@ -96,13 +107,13 @@ class OnnxFile:
             nearest = difflib.get_close_matches(tensor, known, n=5, cutoff=0.3) or known[-5:]
             raise InvalidArgument(f"the network has no tensor {tensor!r}; it has for instance {listed(nearest)}")
         height, width = self.preprocessing.output_shape or (256, 192)
-        found = self.see(np.zeros((height, width, 3), np.uint8), [name]).layers[name]
-        if found.ndim not in {1, 3}:
+        found = self._run(np.zeros((height, width, 3), np.uint8), [name])[name]
+        if found.ndim not in {2, 4} or found.dtype != np.float32:
             raise InvalidArgument(
-                f"{name} gives (n, {', '.join(map(str, found.shape))}), and a descriptor is made of (n, d) or "
+                f"{name} gives {found.dtype} {found.shape}, and a descriptor is made of float32 (n, d) or "
                 "(n, c, h, w); cut elsewhere"
             )
-        return Layer("map" if found.ndim == 3 else "vector", int(found.shape[0]))
+        return Layer("map" if found.ndim == 4 else "vector", int(found.shape[1]))
 
     def _upto(self, tensors: Sequence[str]) -> onnx.ModelProto:
         """Return the part of the network that these tensors need."""
@@ -115,7 +126,12 @@ class OnnxFile:
         model.CopyFrom(self._original)
         there = {each.name for each in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=each) for each in self._cuts.values() if each not in there)
-        return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what is wrong is said once, by us
+        try:
+            return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            raise InvalidExtractor(f"ONNX Runtime does not load this network: {first_line(error)}") from error
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto, onnx.ModelProto]:
@@ -126,14 +142,17 @@ def _read(path: Path) -> tuple[onnx.ModelProto, onnx.ModelProto]:
         raise InvalidExtractor(f"{path} cannot be read as ONNX: {error}") from error
     if any(each.data_location == TensorProto.EXTERNAL for each in _tensors(model)):
         raise InvalidExtractor(f"{path} keeps its weights in other files, which are not read; save it as one file")
-    [opset] = [each.version for each in model.opset_import if each.domain in {"", "ai.onnx"}] or [0]
-    if not 7 <= opset <= NEWEST_OPSET:
-        raise InvalidExtractor(f"{path} has opset {opset}; 7 to {NEWEST_OPSET} can be exported")
+    opsets = [each.version for each in model.opset_import if each.domain in {"", "ai.onnx"}]
+    if len(opsets) != 1 or not 7 <= opsets[0] <= NEWEST_OPSET:
+        found = " and ".join(map(str, opsets)) or "none"
+        raise InvalidExtractor(f"{path} has opset {found}; 7 to {NEWEST_OPSET} can be exported")
     try:
         onnx.checker.check_model(model)
-        return model, version_converter.convert_version(model, OPSET) if opset < OPSET else model
+        plain = inliner.inline_local_functions(model) if model.functions else model
+        converted = version_converter.convert_version(plain, OPSET) if opsets[0] < OPSET else plain
+        return model, shape_inference.infer_shapes(converted)
     except Exception as error:  # the checker and the converter raise what their C++ raises
-        raise InvalidExtractor(f"{path} is no sound ONNX model: {str(error).strip().partition(chr(10))[0]}") from error
+        raise InvalidExtractor(f"{path} is no sound ONNX model: {first_line(error)}") from error
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:

@@ -17,6 +17,7 @@ from pixkin_embedding.preprocessing import Preprocessing
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor
 from torch import Tensor, nn
 
+from pixkin_export.differences import first_line
 from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.source import Layer, Seen, no_layer
 
@@ -128,7 +129,7 @@ class TorchNetwork:
                 if self.preprocessing.output_shape
                 else " for pictures of any size; give --size N in place of --native"
             )
-            first = str(error).strip().partition("\n")[0]
+            first = first_line(error)
             raise InvalidExtractor(f"PyTorch cannot export {', '.join(layers)} as ONNX{how} ({first[:200]})") from error
         return onnx.load_from_string(file.getvalue())
 
@@ -201,7 +202,7 @@ def too_small(preprocessing: Preprocessing, error: Exception) -> InvalidArgument
 
 
 def _no_size(shape: tuple[int, int], error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0]
+    first = first_line(error)
     return f"the network does not take pictures of {shape[0]}x{shape[1]} ({first[:160]}); choose another --size"
 
 

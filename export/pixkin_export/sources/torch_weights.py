@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pixkin_export.differences import first_line
+
 WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model")
 """Keys below which training scripts put the weights."""
 
@@ -27,12 +29,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise InvalidExtractor(f"{path} cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
         raise InvalidExtractor(
-            f"{path} is refused: it is damaged, or holds more than tensors ({_first_line(error)}); get the file again, "
+            f"{path} is refused: it is damaged, or holds more than tensors ({first_line(error)}); get the file again, "
             "or save the model's state_dict() alone"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidExtractor(
-            f"{path} is damaged or no file of weights ({_first_line(error)}); get it again"
+            f"{path} is damaged or no file of weights ({first_line(error)}); get it again"
         ) from error
     for key in WRAPPERS:
         if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
@@ -62,7 +64,3 @@ def put_weights(model: nn.Module, path: Path, name: str) -> None:
 
 def _torch_file(path: Path) -> object:
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -13,7 +13,7 @@ from pixkin_server.cli import options as shared
 from pixkin_server.cli.output import Progress, complain, print_json, print_table
 
 if TYPE_CHECKING:
-    from pixkin_export.parity import ParityFailed
+    from pixkin_export.differences import ParityFailed
     from pixkin_export.sources.options import SourceOptions
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -136,13 +136,15 @@ def export_model(
     Heads of pixels: histogram:space=hsv, gch, hog, lbp, sift, bovw
     Those of layers take layer=NAME, and all norm=l1|l2|none. More in docs/extractors.md.
     """
-    from pixkin_embedding.directory import ExtractorDirectory
-    from pixkin_export.exporting import export_model as run
-    from pixkin_export.parity import ParityFailed
-
     if show:
         _list(as_json=as_json)
         return
+    from pixkin_embedding.directory import ExtractorDirectory
+    from pixkin_export.differences import ParityFailed
+    from pixkin_export.exporting import export_model as run
+    from pixkin_export.origins import check_installed
+
+    check_installed()
     if name is None:
         raise click.UsageError("which model? See: pixkin export-model --list")
     folder, words, batch = (network.pop(key) for key in ("folder", "words", "batch_size"))

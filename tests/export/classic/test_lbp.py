@@ -68,5 +68,5 @@ def test_one_colour_sets_all_bits_inside(start: Start) -> None:
 
 
 def test_unknown_codes_are_answered_with_those_there_are() -> None:
-    with pytest.raises(InvalidArgument, match="no LBP codes 'ror'; use turned or uniform"):
+    with pytest.raises(InvalidArgument, match="no LBP codes 'ror'; use nri-uniform or uniform"):
         lbp.dim(codes="ror")

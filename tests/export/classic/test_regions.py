@@ -39,5 +39,5 @@ def test_the_whole_picture_is_a_grid_of_one_cell() -> None:
 
 @pytest.mark.parametrize("regions", ["", "0x4", "4x65", "4x", "axb", "4x4x4", "-1x4", "quadrants", "٤x٤"])
 def test_other_regions_are_answered_with_those_there_are(regions: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"use whole, quadrants\+ellipse, or a grid of ROWSxCOLUMNS such as 4x4"):
+    with pytest.raises(InvalidArgument, match=r"use whole, quadrants-ellipse, or a grid of ROWSxCOLUMNS such as 4x4"):
         number_of(regions)

@@ -268,7 +268,7 @@ def test_a_network_with_functions_of_its_own_is_exported_or_refused_in_one_line(
 
 
 def test_the_other_layout_is_a_line(write: Callable[..., Path], tmp_path: Path) -> None:
-    assert "see --layout" in refused(write(), tmp_path, form=InputForm(layout="nhwc"))
+    assert "--layout" in refused(write(), tmp_path, form=InputForm(layout="nhwc"))
 
 
 def test_a_file_holds_its_weights(write: Callable[..., Path], tmp_path: Path) -> None:
