@@ -1,22 +1,45 @@
-"""Write the help of every command into docs/cli.md: `python tests/server/cli/write_docs.py`."""
+"""Write what the program says of itself into the documentation: `python tests/server/cli/write_docs.py`.
+
+docs/cli.md gets the help of every command, docs/extractors.md the catalogue.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
+from pixkin_export.catalogue import CATALOGUE
 from pixkin_server.cli import pixkin
 
-FILE = Path(__file__).parents[3] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[3] / "docs"
 MARK = "<!-- From here on tests/server/cli/write_docs.py has written what `--help` prints. -->\n"
+CATALOGUE_MARK = "<!-- The table was written by tests/server/cli/write_docs.py. -->\n"
+CATALOGUE_END = "<!-- End of the table. -->\n"
 WIDTH = 100
 
 
-def written(file: Path = FILE) -> str:
-    """Return what the file should hold: its own text as far as the mark, then the help."""
-    before = file.read_text(encoding="utf-8").partition(MARK)[0]
+def cli() -> str:
+    """Return what docs/cli.md should hold: its own text as far as the mark, then the help."""
+    before = (DOCS / "cli.md").read_text(encoding="utf-8").partition(MARK)[0]
     return before + MARK + "".join(_sections(pixkin, None, "pixkin"))
+
+
+def extractors() -> str:
+    """Return what docs/extractors.md should hold: its own text, and the catalogue between the marks."""
+    before, _, rest = (DOCS / "extractors.md").read_text(encoding="utf-8").partition(CATALOGUE_MARK)
+    after = rest.partition(CATALOGUE_END)[2]
+    return before + CATALOGUE_MARK + "".join(_rows()) + CATALOGUE_END + after
+
+
+FILES: Mapping[str, Callable[[], str]] = {"cli.md": cli, "extractors.md": extractors}
+
+
+def _rows() -> Iterator[str]:
+    yield "| name | from | descriptors | weights | what it is |\n|---|---|---|---|---|\n"
+    for entry in CATALOGUE.values():
+        made = ", ".join(f"{text.partition('=')[0]} ({dim})" for text, dim in entry.descriptors.items())
+        yield f"| {entry.name} | `{entry.origin}` | {made} | {entry.weights} | {entry.title} |\n"
 
 
 def _sections(command: click.Command, parent: click.Context | None, name: str) -> Iterator[str]:
@@ -32,4 +55,5 @@ def _sections(command: click.Command, parent: click.Context | None, name: str) -
 
 
 if __name__ == "__main__":
-    FILE.write_text(written(), encoding="utf-8")
+    for name, written in FILES.items():
+        (DOCS / name).write_text(written(), encoding="utf-8")
