@@ -40,12 +40,12 @@ wheel-test: wheel .venv-proto/.installed
 	.venv-wheel/bin/python -m pytest
 
 # What is installed stays for the next time; pixkin itself is always the wheel just built.
-test-export: wheel ## the tests of exports, those with PyTorch too, in .venv-export-test (6 GB)
+test-export: wheel ## the tests of exports that need PyTorch, in .venv-export-test (6 GB)
 	test -x $(EXPORT)/python || $(PYTHON) -m venv .venv-export-test
 	$(EXPORT)/python -m pip install --quiet --upgrade pip
 	$(EXPORT)/python -m pip install --quiet --group test "pixkin[$(RUNTIME),export] @ file://$(CURDIR)/$$(ls dist/*.whl)"
 	$(EXPORT)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
-	$(EXPORT)/python -m pytest tests/export tests/export_torch
+	$(EXPORT)/python -m pytest tests/export_torch
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixkin needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
