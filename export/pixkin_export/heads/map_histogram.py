@@ -60,6 +60,6 @@ def _histograms(features: Map, bins: int) -> Map:
     flat = features.reshape(len(features), -1)
     least = flat.min(axis=1, keepdims=True)
     spread = flat.max(axis=1, keepdims=True) - least
-    places = np.floor((flat - least) / np.where(spread > 0, spread, 1.0) * bins)
+    places = np.floor((flat - least) * bins / np.where(spread > 0, spread, 1.0))
     places = np.minimum(places, bins - 1).astype(np.int64) + bins * np.arange(len(features))[:, np.newaxis]
     return np.bincount(places.ravel(), minlength=bins * len(features)) / flat.shape[1]
