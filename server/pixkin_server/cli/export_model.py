@@ -125,7 +125,7 @@ def export_model(
     as_json: bool,
     **network: Any,
 ) -> None:
-    r"""Write the extractor file of the model NAME: one of --list, torchvision:NAME, timm:NAME, or a network --from.
+    """Write the extractor file of the model NAME: one of --list, torchvision:NAME, timm:NAME, or a network --from.
 
     The file is compared with its source before it is written: what it does not compute alike is not exported. Exporting
     the same thing twice gives the same bytes.
@@ -135,7 +135,7 @@ def export_model(
     Heads of vectors: class, or the name of a layer: fc1, logits, any module
     Heads of pixels: histogram:space=hsv, gch, hog, lbp, sift, bovw
     Those of layers take layer=NAME, and all norm=l1|l2|none. More in docs/extractors.md.
-    """
+    """  # noqa: D301  # \b is click's mark for lines that it leaves as they are
     if show:
         _list(as_json=as_json)
         return
