@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pixkin_embedding.bundle import read_extractor
 from pixkin_embedding.preprocessing import Preprocessing
 from pixkin_export.catalogue import CATALOGUE, Entry
+from pixkin_export.differences import ParityFailed
 from pixkin_export.exporting import export_model
 from pixkin_export.graph import Graph
 from pixkin_export.networks import efficientnet_lite
 from pixkin_export.origins import ORIGINS, Opened, Origin
-from pixkin_export.parity import ParityFailed
 from pixkin_export.sources.onnx_file import OnnxFile
 from pixkin_export.sources.options import SourceOptions
 from pixkin_export.sources.source import Layer, Seen, Source

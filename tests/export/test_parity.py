@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_export.asked import Asked, ask
+from pixkin_export.differences import ParityFailed, Row
 from pixkin_export.gate_pictures import picture_files
 from pixkin_export.graph import Graph
-from pixkin_export.parity import ParityFailed, Row, check_declared, compare_with_source
+from pixkin_export.parity import check_declared, compare_with_source
 from pixkin_export.sources.pixels import PixelSource
 from pixkin_export.sources.source import Layer, Seen
 from pixkin_proto.descriptors import Descriptor, Norm

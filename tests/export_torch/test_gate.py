@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from pixkin_export.differences import ParityFailed
 from pixkin_export.exporting import export_model
-from pixkin_export.parity import ParityFailed
 from pixkin_export.sources import timm_network, torchvision_network
 from pixkin_export.sources.options import SourceOptions
 from pixkin_export.sources.torch_network import TorchNetwork
