@@ -101,7 +101,8 @@ def make_extractor(
         asked = ask(entry.name, source, texts, _projection(whitened, asked, base))
     encoder = _encoder(name, source, asked, asked.model)
     check_declared(name, asked.descriptors, encode_golden(encoder))
-    check_batches(name, encoder.encode, prepare(golden.pictures()[0], source.preprocessing))
+    picture = prepare(golden.pictures()[0], source.preprocessing)
+    check_batches(name, encoder.encode, np.stack([picture, picture[::-1, ::-1]]))
     fresh = open_origin(entry.origin, options, entry.layers).source  # an exporter may have changed the first
     rows = compare_with_source(asked, fresh, encoder.encode)
     model, told = asked.model, {}

@@ -73,18 +73,22 @@ def compare_with_source(asked: Asked, source: Source, encode: Encode) -> list[Ro
     return rows
 
 
-def check_batches(extractor: str, encode: Encode, picture: NDArray[np.uint8]) -> None:
-    """Raise InvalidExtractor unless two pictures at a time give what each gives alone. picture: prepared."""
-    alone = encode(picture[np.newaxis])
+def check_batches(extractor: str, encode: Encode, pictures: NDArray[np.uint8]) -> None:
+    """Raise InvalidExtractor unless pictures together give what each gives alone.
+
+    pictures: (n, h, w, 3) uint8, prepared, different from each other.
+    """
+    alone = [encode(picture[np.newaxis]) for picture in pictures]
     try:
-        both = encode(np.stack([picture, picture]))
+        together = encode(pictures)
     except Exception as error:  # ONNX Runtime raises a dozen unrelated types
         raise InvalidExtractor(
             f"{extractor} computes one picture at a time ({first_line(error)}); {_BATCHES}"
         ) from error
-    for name, vectors in alone.items():
-        if both[name].shape != (2, vectors.shape[1]) or not np.allclose(both[name], vectors, rtol=1e-3, atol=1e-4):
-            raise InvalidExtractor(f"{extractor} computes another {name} of two pictures at a time; {_BATCHES}")
+    for name, vectors in together.items():
+        expected = np.concatenate([each[name] for each in alone])
+        if vectors.shape != expected.shape or not np.allclose(vectors, expected, rtol=1e-3, atol=1e-4):
+            raise InvalidExtractor(f"{extractor} computes another {name} of several pictures at a time; {_BATCHES}")
 
 
 def _check_pixels(name: str, prepared: NDArray[np.uint8], seen: NDArray[np.float64]) -> None:

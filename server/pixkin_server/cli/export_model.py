@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,8 @@ def _numbers(_ctx: click.Context, _param: click.Parameter, text: str) -> tuple[f
 
 
 def _cuts(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    return {text.partition("=")[0]: text.rpartition("=")[2] for text in texts}
+    named = [text.partition("=") for text in texts]
+    return {alias: tensor if equals else alias for alias, equals, tensor in named}
 
 
 _OF_AN_ONNX_FILE = (
@@ -145,6 +147,8 @@ def export_model(
     from pixkin_export.origins import check_installed
 
     check_installed()
+    # PyTorch's threads spin while they wait: beside other work an export took six times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if name is None:
         raise click.UsageError("which model? See: pixkin export-model --list")
     folder, words, batch = (network.pop(key) for key in ("folder", "words", "batch_size"))
