@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 from PIL import Image
-from pixkin_proto.errors import Deadline, Overloaded, PixkinError
+from pixkin_proto.errors import Deadline, InvalidArgument, Overloaded, PixkinError
 from pixkin_proto.v1 import collections_pb2 as pb
 from pixkin_proto.v1 import embedding_pb2, search_pb2, types_pb2
 from pixkin_server import calls
@@ -286,8 +286,13 @@ def test_an_addition_whose_client_leaves_lets_others_write(stubs: Any, client: C
     client.drop("left")
 
 
+def test_a_url_is_no_address_of_a_server() -> None:
+    with pytest.raises(InvalidArgument, match="HOST:PORT, not http://x; the URL of a cluster is a --store"):
+        Client("http://x")
+
+
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1:1", "no-such-host.invalid:5", "127.0.0.1", "", "::::", "unix:/nowhere", "http://x", " "]
+    "address", ["127.0.0.1:1", "no-such-host.invalid:5", "127.0.0.1", "", "::::", "unix:/nowhere", " "]
 )
 def test_a_dead_address_is_an_error_of_ours_in_every_method(address: str) -> None:
     with Client(address, timeout=0.5) as client:
