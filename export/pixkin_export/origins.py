@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ ORIGINS: dict[str, Origin] = {
 def check_installed() -> None:
     """Raise MissingExtra when what every export needs is not installed."""
     with _extra("onnx"):
-        import onnx  # noqa: F401  # whether it can be
+        importlib.import_module("onnx")
 
 
 def open_origin(origin: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:

@@ -60,7 +60,7 @@ def compare_with_source(asked: Asked, source: Source, encode: Encode) -> list[Ro
             expected[descriptor].append(vector)
             computed[descriptor].append(vectors[descriptor][0].astype(np.float64))
     rows = [
-        _row(name, np.stack(expected[name]), np.stack(computed[name]), list(pictures), counted)
+        _row(name, np.stack(expected[name]), np.stack(computed[name]), list(pictures), counted=counted)
         for name, counted in asked.counted.items()
     ]
     if failed := [row for row in rows if not row.passed]:
@@ -105,7 +105,8 @@ def _row(
     expected: NDArray[np.float64],
     computed: NDArray[np.float64],
     names: Sequence[str],
-    counted: bool,  # noqa: FBT001  # of a row
+    *,
+    counted: bool,
 ) -> Row:
     differences = abs(expected - computed)
     if counted:

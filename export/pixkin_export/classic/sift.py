@@ -70,7 +70,7 @@ def formula(
     return np.concatenate([_finished(_histograms(lengths, turns, point, cell), root=root) for point in points])
 
 
-def dim(*, size: tuple[int, int] = SIZE, cell: int = 4, step: int = 8, root: bool = False) -> int:  # noqa: ARG001 - both have one length
+def dim(*, size: tuple[int, int] = SIZE, cell: int = 4, step: int = 8, root: bool = False) -> int:  # noqa: ARG001  # `root`: every function of a head takes all its settings; RootSIFT is as long as SIFT
     """Return the number of components: points times 128."""
     return NUMBERS * len(positions(size[0], cell, step)) * len(positions(size[1], cell, step))
 

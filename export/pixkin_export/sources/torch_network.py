@@ -57,7 +57,7 @@ class TorchNetwork:
         self._paths = dict(names)
         for module in model.modules():
             if getattr(module, "inplace", False):  # would change what a layer before it gave
-                module.inplace = False  # type: ignore[assignment]  # a setting of activations
+                module.inplace = False
         self._known: dict[str, Layer] = {}
 
     def layer(self, name: str) -> Layer:
