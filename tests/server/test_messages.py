@@ -16,7 +16,7 @@ from pixkin_proto.v1 import collections_pb2 as pb
 from pixkin_proto.v1 import search_pb2, types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.results import Hits, SearchResult
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Embedding, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.messages.collections import (
@@ -81,6 +81,7 @@ plans = st.builds(
     include_self=st.booleans(),
     fit_deadline=st.booleans(),
     allow_partial=st.booleans(),
+    omit_labels=st.booleans(),
     size=whole,
     offset=whole,
 )
@@ -156,8 +157,11 @@ def test_an_update_survives_with_what_it_leaves_alone(update: ItemUpdate) -> Non
 def test_a_result_survives(
     rows: Any, plan: Plan, timings: dict[str, float], skipped: tuple[str, ...], partial: str
 ) -> None:
-    ranked = tuple(Hit(plan.offset + 1 + at, *row) for at, row in enumerate(rows))
-    result = SearchResult(ranked, plan, timings, skipped, partial)
+    found = {item: (score, value, names) for item, score, value, names in rows}
+    scores, values = (np.array([row[at] for row in found.values()], np.float64) for at in (0, 1))
+    named = {} if plan.omit_labels else {item: frozenset(names) for item, (_, _, names) in found.items()}
+    hits = Hits(list(found), scores, values, named, plan.offset)
+    result = SearchResult(hits, plan, timings, skipped, partial)
     assert result_from_proto(wired(result_to_proto(result)), size=plan.size) == result
     assert outcome_from_proto(wired(outcome_to_proto(result)), size=plan.size) == result
 

@@ -26,7 +26,7 @@ from pixkin_proto.v1 import embedding_pb2 as pixkin__proto_dot_v1_dot_embedding_
 from pixkin_proto.v1 import types_pb2 as pixkin__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpixkin_proto/v1/search.proto\x12\tpixkin.v1\x1a\x1fpixkin_proto/v1/embedding.proto\x1a\x1bpixkin_proto/v1/types.proto\"F\n\nImageQuery\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12!\n\x04\x63rop\x18\x02 \x01(\x0b\x32\x0e.pixkin.v1.BoxH\x00\x88\x01\x01\x42\x07\n\x05_crop\"6\n\x0bVectorQuery\x12\'\n\x07vectors\x18\x01 \x03(\x0b\x32\x16.pixkin.v1.NamedVector\"\x91\x01\n\x05Query\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x15.pixkin.v1.ImageQueryH\x00\x12\x0c\n\x02id\x18\x02 \x01(\tH\x00\x12(\n\x06vector\x18\x03 \x01(\x0b\x32\x16.pixkin.v1.VectorQueryH\x00\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06sourceB\t\n\x07_weight\"Q\n\x10\x44\x65scriptorChoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07measure\x18\x02 \x01(\t\x12\x13\n\x06weight\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xe0\x01\n\x04Plan\x12\x30\n\x0b\x64\x65scriptors\x18\x01 \x03(\x0b\x32\x1b.pixkin.v1.DescriptorChoice\x12\x0c\n\x04\x66use\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x01(\t\x12\x0e\n\x06\x65xpand\x18\x04 \x01(\t\x12\x0e\n\x06rerank\x18\x05 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x06 \x03(\t\x12\x11\n\tnormalise\x18\x07 \x01(\t\x12\x14\n\x0cinclude_self\x18\x08 \x01(\x08\x12\x14\n\x0c\x66it_deadline\x18\t \x01(\x08\x12\x15\n\rallow_partial\x18\n \x01(\x08\"\xa2\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12!\n\x07queries\x18\x02 \x03(\x0b\x32\x10.pixkin.v1.Query\x12\x1d\n\x04plan\x18\x03 \x01(\x0b\x32\x0f.pixkin.v1.Plan\x12\x11\n\x04size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x07\n\x05_size\"\x18\n\x06Labels\x12\x0e\n\x06labels\x18\x01 \x03(\t\"\xd2\x01\n\x0bSearchReply\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x0e\n\x06scores\x18\x02 \x03(\x01\x12\x0e\n\x06values\x18\x03 \x03(\x01\x12!\n\x06labels\x18\x04 \x03(\x0b\x32\x11.pixkin.v1.Labels\x12\x1d\n\x04plan\x18\x05 \x01(\x0b\x32\x0f.pixkin.v1.Plan\x12\"\n\x07timings\x18\x06 \x03(\x0b\x32\x11.pixkin.v1.Timing\x12\x0f\n\x07skipped\x18\x07 \x03(\t\x12\x0e\n\x06offset\x18\x08 \x01(\x05\x12\x0f\n\x07partial\x18\t \x01(\t\"@\n\x12SearchBatchRequest\x12*\n\x08requests\x18\x01 \x03(\x0b\x32\x18.pixkin.v1.SearchRequest\"f\n\rSearchOutcome\x12\'\n\x05reply\x18\x01 \x01(\x0b\x32\x16.pixkin.v1.SearchReplyH\x00\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x10.pixkin.v1.ErrorH\x00\x42\t\n\x07outcome\">\n\x10SearchBatchReply\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.pixkin.v1.SearchOutcome2\x8f\x01\n\x06Search\x12:\n\x06Search\x12\x18.pixkin.v1.SearchRequest\x1a\x16.pixkin.v1.SearchReply\x12I\n\x0bSearchBatch\x12\x1d.pixkin.v1.SearchBatchRequest\x1a\x1b.pixkin.v1.SearchBatchReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpixkin_proto/v1/search.proto\x12\tpixkin.v1\x1a\x1fpixkin_proto/v1/embedding.proto\x1a\x1bpixkin_proto/v1/types.proto\"F\n\nImageQuery\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12!\n\x04\x63rop\x18\x02 \x01(\x0b\x32\x0e.pixkin.v1.BoxH\x00\x88\x01\x01\x42\x07\n\x05_crop\"6\n\x0bVectorQuery\x12\'\n\x07vectors\x18\x01 \x03(\x0b\x32\x16.pixkin.v1.NamedVector\"\x91\x01\n\x05Query\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x15.pixkin.v1.ImageQueryH\x00\x12\x0c\n\x02id\x18\x02 \x01(\tH\x00\x12(\n\x06vector\x18\x03 \x01(\x0b\x32\x16.pixkin.v1.VectorQueryH\x00\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06sourceB\t\n\x07_weight\"Q\n\x10\x44\x65scriptorChoice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07measure\x18\x02 \x01(\t\x12\x13\n\x06weight\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xf5\x01\n\x04Plan\x12\x30\n\x0b\x64\x65scriptors\x18\x01 \x03(\x0b\x32\x1b.pixkin.v1.DescriptorChoice\x12\x0c\n\x04\x66use\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x01(\t\x12\x0e\n\x06\x65xpand\x18\x04 \x01(\t\x12\x0e\n\x06rerank\x18\x05 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x06 \x03(\t\x12\x11\n\tnormalise\x18\x07 \x01(\t\x12\x14\n\x0cinclude_self\x18\x08 \x01(\x08\x12\x14\n\x0c\x66it_deadline\x18\t \x01(\x08\x12\x15\n\rallow_partial\x18\n \x01(\x08\x12\x13\n\x0bomit_labels\x18\x0b \x01(\x08\"\xa2\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12!\n\x07queries\x18\x02 \x03(\x0b\x32\x10.pixkin.v1.Query\x12\x1d\n\x04plan\x18\x03 \x01(\x0b\x32\x0f.pixkin.v1.Plan\x12\x11\n\x04size\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x07\n\x05_size\"\x18\n\x06Labels\x12\x0e\n\x06labels\x18\x01 \x03(\t\"\xd2\x01\n\x0bSearchReply\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x0e\n\x06scores\x18\x02 \x03(\x01\x12\x0e\n\x06values\x18\x03 \x03(\x01\x12!\n\x06labels\x18\x04 \x03(\x0b\x32\x11.pixkin.v1.Labels\x12\x1d\n\x04plan\x18\x05 \x01(\x0b\x32\x0f.pixkin.v1.Plan\x12\"\n\x07timings\x18\x06 \x03(\x0b\x32\x11.pixkin.v1.Timing\x12\x0f\n\x07skipped\x18\x07 \x03(\t\x12\x0e\n\x06offset\x18\x08 \x01(\x05\x12\x0f\n\x07partial\x18\t \x01(\t\"@\n\x12SearchBatchRequest\x12*\n\x08requests\x18\x01 \x03(\x0b\x32\x18.pixkin.v1.SearchRequest\"f\n\rSearchOutcome\x12\'\n\x05reply\x18\x01 \x01(\x0b\x32\x16.pixkin.v1.SearchReplyH\x00\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x10.pixkin.v1.ErrorH\x00\x42\t\n\x07outcome\">\n\x10SearchBatchReply\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.pixkin.v1.SearchOutcome2\x8f\x01\n\x06Search\x12:\n\x06Search\x12\x18.pixkin.v1.SearchRequest\x1a\x16.pixkin.v1.SearchReply\x12I\n\x0bSearchBatch\x12\x1d.pixkin.v1.SearchBatchRequest\x1a\x1b.pixkin.v1.SearchBatchReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,19 +42,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIPTORCHOICE']._serialized_start=381
   _globals['_DESCRIPTORCHOICE']._serialized_end=462
   _globals['_PLAN']._serialized_start=465
-  _globals['_PLAN']._serialized_end=689
-  _globals['_SEARCHREQUEST']._serialized_start=692
-  _globals['_SEARCHREQUEST']._serialized_end=854
-  _globals['_LABELS']._serialized_start=856
-  _globals['_LABELS']._serialized_end=880
-  _globals['_SEARCHREPLY']._serialized_start=883
-  _globals['_SEARCHREPLY']._serialized_end=1093
-  _globals['_SEARCHBATCHREQUEST']._serialized_start=1095
-  _globals['_SEARCHBATCHREQUEST']._serialized_end=1159
-  _globals['_SEARCHOUTCOME']._serialized_start=1161
-  _globals['_SEARCHOUTCOME']._serialized_end=1263
-  _globals['_SEARCHBATCHREPLY']._serialized_start=1265
-  _globals['_SEARCHBATCHREPLY']._serialized_end=1327
-  _globals['_SEARCH']._serialized_start=1330
-  _globals['_SEARCH']._serialized_end=1473
+  _globals['_PLAN']._serialized_end=710
+  _globals['_SEARCHREQUEST']._serialized_start=713
+  _globals['_SEARCHREQUEST']._serialized_end=875
+  _globals['_LABELS']._serialized_start=877
+  _globals['_LABELS']._serialized_end=901
+  _globals['_SEARCHREPLY']._serialized_start=904
+  _globals['_SEARCHREPLY']._serialized_end=1114
+  _globals['_SEARCHBATCHREQUEST']._serialized_start=1116
+  _globals['_SEARCHBATCHREQUEST']._serialized_end=1180
+  _globals['_SEARCHOUTCOME']._serialized_start=1182
+  _globals['_SEARCHOUTCOME']._serialized_end=1284
+  _globals['_SEARCHBATCHREPLY']._serialized_start=1286
+  _globals['_SEARCHBATCHREPLY']._serialized_end=1348
+  _globals['_SEARCH']._serialized_start=1351
+  _globals['_SEARCH']._serialized_end=1494
 # @@protoc_insertion_point(module_scope)

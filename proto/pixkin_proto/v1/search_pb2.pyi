@@ -167,6 +167,7 @@ class Plan(_message.Message):
     INCLUDE_SELF_FIELD_NUMBER: _builtins.int
     FIT_DEADLINE_FIELD_NUMBER: _builtins.int
     ALLOW_PARTIAL_FIELD_NUMBER: _builtins.int
+    OMIT_LABELS_FIELD_NUMBER: _builtins.int
     fuse: _builtins.str
     """How several descriptors become one ranking: weighted, rrf or adaptive."""
     candidates: _builtins.str
@@ -181,6 +182,8 @@ class Plan(_message.Message):
     """True to skip re-ranking stages that do not fit into the deadline."""
     allow_partial: _builtins.bool
     """True to accept the answer of a part of the shards."""
+    omit_labels: _builtins.bool
+    """True to have hits without their labels, which a long ranking is faster without."""
     @_builtins.property
     def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[Global___DescriptorChoice]:
         """Descriptors to compare; may be empty where the collection has only one."""
@@ -208,10 +211,11 @@ class Plan(_message.Message):
         include_self: _builtins.bool = ...,
         fit_deadline: _builtins.bool = ...,
         allow_partial: _builtins.bool = ...,
+        omit_labels: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_partial", b"allow_partial", "candidates", b"candidates", "descriptors", b"descriptors", "expand", b"expand", "filter", b"filter", "fit_deadline", b"fit_deadline", "fuse", b"fuse", "include_self", b"include_self", "normalise", b"normalise", "rerank", b"rerank"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_partial", b"allow_partial", "candidates", b"candidates", "descriptors", b"descriptors", "expand", b"expand", "filter", b"filter", "fit_deadline", b"fit_deadline", "fuse", b"fuse", "include_self", b"include_self", "normalise", b"normalise", "omit_labels", b"omit_labels", "rerank", b"rerank"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,7 +326,7 @@ class SearchReply(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Labels]:
-        """Labels of each hit."""
+        """Labels of each hit; empty where the plan omits them."""
 
     @_builtins.property
     def plan(self) -> Global___Plan:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from pixkin_proto.errors import NotImplementedYet, PixkinError
 from pixkin_proto.v1 import search_pb2
 from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan
-from pixkin_scoring.results import Hit, SearchResult
+from pixkin_scoring.results import Hits, SearchResult
 
 from pixkin_server.api import Query, SearchCall
 from pixkin_server.messages.errors import error_from_proto, error_to_proto
@@ -61,6 +62,7 @@ def plan_to_proto(plan: Plan) -> search_pb2.Plan:
         include_self=plan.include_self,
         fit_deadline=plan.fit_deadline,
         allow_partial=plan.allow_partial,
+        omit_labels=plan.omit_labels,
     )
 
 
@@ -81,6 +83,7 @@ def plan_from_proto(message: search_pb2.Plan, *, size: int = DEFAULT_SIZE, offse
         include_self=message.include_self,
         fit_deadline=message.fit_deadline,
         allow_partial=message.allow_partial,
+        omit_labels=message.omit_labels,
         size=size,
         offset=offset,
     )
@@ -108,11 +111,12 @@ def request_from_proto(message: search_pb2.SearchRequest) -> SearchCall:
 
 def result_to_proto(result: SearchResult) -> search_pb2.SearchReply:
     """Return hits as parallel arrays."""
+    hits = result.hits
     return search_pb2.SearchReply(
-        ids=[hit.id for hit in result.hits],
-        scores=[hit.score for hit in result.hits],
-        values=[hit.value for hit in result.hits],
-        labels=[search_pb2.Labels(labels=hit.labels) for hit in result.hits],
+        ids=hits.ids,
+        scores=hits.scores,
+        values=hits.values,
+        labels=[] if result.plan.omit_labels else [_labels(hits.labels.get(item, ())) for item in hits.ids],
         plan=plan_to_proto(result.plan),
         timings=timings_to_proto(result.timings_ms),
         skipped=result.skipped,
@@ -123,14 +127,16 @@ def result_to_proto(result: SearchResult) -> search_pb2.SearchReply:
 
 def result_from_proto(message: search_pb2.SearchReply, *, size: int) -> SearchResult:
     """Return the hits of a reply to a request of `size`."""
-    arrays = zip(message.ids, message.scores, message.values, message.labels, strict=True)
-    hits = tuple(
-        Hit(message.offset + 1 + i, item, score, value, tuple(labels.labels))
-        for i, (item, score, value, labels) in enumerate(arrays)
-    )
+    ids = list(message.ids)
+    labels = {item: frozenset(each.labels) for item, each in zip(ids, message.labels, strict=False) if each.labels}
+    hits = Hits(ids, np.array(message.scores), np.array(message.values), labels, message.offset)
     plan = plan_from_proto(message.plan, size=size, offset=message.offset)
     timings_ms = {timing.stage: timing.ms for timing in message.timings}
     return SearchResult(hits, plan, timings_ms, tuple(message.skipped), message.partial)
+
+
+def _labels(labels: Iterable[str]) -> search_pb2.Labels:
+    return search_pb2.Labels(labels=sorted(labels))
 
 
 def outcome_to_proto(outcome: SearchResult | PixkinError) -> search_pb2.SearchOutcome:

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from pixkin_scoring.plan import Plan
-from pixkin_scoring.results import SearchResult
+from pixkin_scoring.results import Hits, SearchResult
 from pixkin_server.cli.search import print_result, result_to_json
 
 Cli = Callable[..., Any]
@@ -261,13 +261,13 @@ def test_http_to_another_host_needs_insecure(
 
 
 def test_hits_of_a_part_of_the_collection_are_named_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    result = SearchResult((), Plan(), {"candidates": 1.0}, partial="1 of 2 shards failed (a reason)")
+    result = SearchResult(Hits(), Plan(), {"candidates": 1.0}, partial="1 of 2 shards failed (a reason)")
     print_result(result)
     printed = capsys.readouterr()
     assert "these hits are not of the whole collection: 1 of 2 shards failed (a reason)" in printed.err
     assert "shards" not in printed.out
     assert result_to_json("c", result)["partial"] == "1 of 2 shards failed (a reason)"
-    assert "partial" not in result_to_json("c", SearchResult((), Plan(), {}))
+    assert "partial" not in result_to_json("c", SearchResult(Hits(), Plan(), {}))
 
 
 def test_a_search_may_allow_for_a_part(pixkin: Cli, filled: str, where: Where) -> None:

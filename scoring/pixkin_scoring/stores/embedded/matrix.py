@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
 
 from pixkin_scoring.kernels import fill_logs
-from pixkin_scoring.scan import Columns
+from pixkin_scoring.scan import Columns, id_order
 from pixkin_scoring.stores.embedded.reading import blocks, vector_block
 
 LEAST_RESERVE_BYTES = 64 << 20
@@ -34,24 +34,28 @@ class Matrix:
         self._table = table
         self._descriptor = descriptor
         self._generation = NEVER
+        self._id_order: NDArray[np.intp] | None = None
         self._make_room(0)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that hold content."""
         wide, narrow = 8 * self._count, 4 * self._count * self._descriptor.dim
-        return 3 * wide + self._count + narrow * (1 + len(self._logs))
+        return (3 + (self._id_order is not None)) * wide + self._count + narrow * (1 + len(self._logs))
 
     def columns(self) -> Columns:
         """Return what the scan reads; valid until the next refresh."""
         n = self._count
-        return Columns(self._ids, self._vectors[:n], self._sums[:n], self._norms[:n], self._kept_logs)
+        return Columns(
+            self._ids, self._vectors[:n], self._sums[:n], self._norms[:n], self._kept_logs, self._kept_id_order
+        )
 
     def refresh(self, connection: sqlite3.Connection, generation: int) -> None:
         """Bring the matrix to the generation that the connection's transaction sees."""
         if generation == self._generation:
             return
         [(items,)] = connection.execute("SELECT count(*) FROM items")
+        self._id_order = None
         if self._generation == NEVER or not self._follow(connection, items):
             self._load(connection, items)
         self._generation = generation
@@ -143,6 +147,11 @@ class Matrix:
     def _forget_removed(self, connection: sqlite3.Connection) -> None:
         stored = np.fromiter((row for (row,) in connection.execute("SELECT row FROM items")), dtype=np.int64)
         self._present[: self._count] &= np.isin(self._rows[: self._count], stored)
+
+    def _kept_id_order(self) -> NDArray[np.intp]:
+        if self._id_order is None:
+            self._id_order = id_order(self._ids)
+        return self._id_order
 
     def _kept_logs(self, normalise: bool) -> NDArray[np.float32]:  # noqa: FBT001 (the scan's signature)
         if normalise not in self._logs:

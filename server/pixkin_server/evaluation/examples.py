@@ -1,0 +1,77 @@
+"""How a query of a ground truth becomes a query of a search."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from pixkin_embedding.images import Box
+from pixkin_embedding.limits import FOLDER_LIMITS
+from pixkin_proto.errors import InvalidArgument
+from pixkin_scoring.evaluation.judgements import JudgedQuery
+from pixkin_scoring.items import Vectors
+
+from pixkin_server.api import Query, Service
+from pixkin_server.files import read_picture
+
+
+class Examples:
+    """Makes queries for one collection.
+
+    images: folder of the pictures, where the collection's own sources cannot be read here · keep: whether a picture is
+    encoded once by every extractor of the collection and its vectors are kept, for many searches with it.
+    """
+
+    def __init__(self, service: Service, collection: str, *, images: Path | None = None, keep: bool = False) -> None:
+        self._service, self._collection, self._images = service, collection, images
+        self._extractors = sorted({d.extractor for d in service.describe(collection).descriptors if d.fingerprint})
+        self._kept: dict[str, Vectors] | None = {} if keep else None
+        self._files: dict[str, Path] | None = None
+
+    def query(self, judged: JudgedQuery) -> Query:
+        """Return what is searched with. Raises InvalidArgument when a picture that is needed cannot be found."""
+        if judged.picture or judged.box:
+            return self._picture(judged)
+        if judged.collection and judged.collection != self._collection:
+            return Query(vectors=self._service.get(judged.collection, judged.item, vectors=True).vectors)
+        return Query(id=judged.item)
+
+    def file(self, judged: JudgedQuery) -> Path | None:
+        """Return the picture's file, None when it is not at hand."""
+        if judged.picture:
+            return Path(judged.picture)
+        source = Path(self._service.get(judged.collection or self._collection, judged.item).source)
+        if source.is_file():
+            return source
+        return self._by_name().get(PurePosixPath(judged.item).stem)
+
+    def _picture(self, judged: JudgedQuery) -> Query:
+        known = None if self._kept is None else self._kept.get(judged.name)
+        if known is not None:
+            return Query(vectors=known)
+        file = self.file(judged)
+        if file is None:
+            raise InvalidArgument(
+                f"the picture of query {judged.name} is not at hand; name its folder with --images, or search with "
+                "whole pictures, which are in the collection: --area whole"
+            )
+        query = Query(image=read_picture(file, FOLDER_LIMITS), crop=Box(*judged.box) if judged.box else None)
+        if self._kept is None:
+            return query
+        self._kept[judged.name] = self._encoded(query)
+        return Query(vectors=self._kept[judged.name])
+
+    def _encoded(self, query: Query) -> Vectors:
+        found = {
+            f"{name}.{short}": vector
+            for name in self._extractors
+            for short, vector in self._service.embed(
+                query.image or b"", extractor=name, crop=query.crop
+            ).vectors.items()
+        }
+        stored = {descriptor.name for descriptor in self._service.describe(self._collection).descriptors}
+        return {name: vector for name, vector in found.items() if name in stored}
+
+    def _by_name(self) -> dict[str, Path]:
+        if self._files is None:
+            self._files = {file.stem: file for file in sorted(self._images.rglob("*"))} if self._images else {}
+        return self._files
