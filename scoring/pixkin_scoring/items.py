@@ -101,13 +101,15 @@ class Candidates:
     """Items under consideration, best first, ties by id.
 
     ids: n strings · values: (n,) float64, the measure's own value · labels: of every id, where the store sends them
-    along · partial: what did not answer, where that was allowed.
+    along · partial: what did not answer, where that was allowed · vectors: (m, d) float32, of the first m, as many as
+    were asked for.
     """
 
     ids: list[str]
     values: NDArray[np.float64]
     labels: Mapping[str, frozenset[str]] | None = None
     partial: str = ""
+    vectors: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

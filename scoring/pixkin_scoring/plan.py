@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,12 @@ from pixkin_proto.descriptors import MEASURES, Descriptor, Kind
 from pixkin_proto.errors import InvalidPlan, InvalidSize, MeasureNotApplicable, UnknownMeasure
 from pixkin_proto.names import resolve_descriptor
 
+from pixkin_scoring.expansion import EXPANSIONS
 from pixkin_scoring.filters import Filter, parse_filter
+from pixkin_scoring.fusion import FUSIONS
 from pixkin_scoring.items import Collection
-from pixkin_scoring.stages import Stage, StageRule
+from pixkin_scoring.rerankers import RERANKERS
+from pixkin_scoring.stages import Accepts, Option, Stage, StageRule
 
 DEFAULT_DEPTH = 100
 APPROXIMATE_DEPTH = 500
@@ -22,12 +26,13 @@ MAX_SIZE = 100_000
 EXACT_BUDGET = 100_000_000
 """Components (items × dimensions) up to which `auto` scans: about half a second of painless on two cores."""
 
-CANDIDATES = StageRule(
-    "candidate stage", {"auto": {"depth": int}, "exact": {"depth": int}, "approximate": {"depth": int}}
+CANDIDATE_RULE = StageRule(
+    "candidate stage",
+    dict.fromkeys(("auto", "exact", "approximate"), Accepts({"depth": Option(int, least=1, most=2 * MAX_SIZE)})),
 )
-EXPANSIONS = StageRule("expansion", {})
-RERANKERS = StageRule("reranker", {})
-FUSIONS = StageRule("fusion", {})
+EXPANSION_RULE = StageRule("expansion", EXPANSIONS)
+RERANKER_RULE = StageRule("reranker", RERANKERS)
+FUSION_RULE = StageRule("fusion", FUSIONS)
 NORMALISE = ("mass", "none")
 
 
@@ -45,8 +50,8 @@ class Plan:
     """A search as it was asked for, or, in a result, as it ran.
 
     `depth` of the candidates is how many items later stages see. It does not depend on the page: offset + size beyond
-    a stated depth is refused. Where none is stated and no stage follows, it grows with the page, which changes no
-    ranking.
+    a stated depth is refused. Where none is stated it grows with the page, which changes no ranking: how many of the
+    candidates a stage looks at is an option of its own.
     """
 
     descriptors: tuple[DescriptorChoice, ...] = ()
@@ -65,26 +70,41 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One descriptor that a plan compares.
+
+    approximate: whether its candidates come from an index of neighbours.
+    """
+
+    descriptor: Descriptor
+    measure: str
+    weight: float
+    approximate: bool
+
+
+@dataclass(frozen=True)
 class ResolvedPlan:
     """A checked plan with every default filled in, ready to run against one collection.
 
     depth: how many candidates there are · wanted: how many of them, the best, are asked for; when no stage follows, no
-    more than the page shows.
+    more than the page shows · vectors: how many of the first later stages look at, with their vectors.
     """
 
     plan: Plan
-    descriptor: Descriptor
-    measure: str
+    compared: tuple[Compared, ...]
     filters: Filter
     depth: int
     wanted: int
-    approximate: bool
+    vectors: int
+    fusion: Stage | None
+    expansion: Stage | None
+    rerankers: tuple[Stage, ...]
 
 
 def parse_descriptor(text: str) -> DescriptorChoice:
     """Read NAME, NAME:measure=M,weight=W or :measure=M. Raises InvalidPlan."""
     name, _, rest = text.partition(":")
-    rule = StageRule("descriptor", {name: {"measure": str, "weight": float}})
+    rule = StageRule("descriptor", {name: Accepts({"measure": Option(str), "weight": Option(float)})})
     options = rule.parse(f"{name}:{rest}").options
     return DescriptorChoice(name, str(options.get("measure", "")), float(options.get("weight", 1.0)))
 
@@ -97,28 +117,38 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     _check_page(plan)
     if plan.normalise not in NORMALISE:
         raise InvalidPlan(f"normalise is mass or none, not {plan.normalise!r}")
-    if len(plan.descriptors) > 1 or plan.fuse:
-        FUSIONS.parse(plan.fuse or "weighted")
-    stage = CANDIDATES.parse(plan.candidates)
-    later = [EXPANSIONS.parse(plan.expand)] if plan.expand else []
-    later += [RERANKERS.parse(text) for text in plan.rerank]
+    stage = CANDIDATE_RULE.parse(plan.candidates)
+    expansion = EXPANSION_RULE.parse(plan.expand) if plan.expand else None
+    rerankers = _rerankers(plan)
     filters = parse_filter(plan.filter)
-    choice = plan.descriptors[0] if plan.descriptors else DescriptorChoice()
-    if not (math.isfinite(choice.weight) and choice.weight > 0):
-        raise InvalidPlan(f"the weight of a descriptor is above 0, not {choice.weight}")
-    descriptor = _find(choice.name, collection.descriptors)
-    measure = choice.measure or descriptor.default_measure
-    check_measure(measure, descriptor)
-    approximate = _is_approximate(stage, collection, descriptor)
-    default = APPROXIMATE_DEPTH if approximate else DEFAULT_DEPTH
-    depth = _depth(stage, plan, items=collection.items, default=default, grows=not later)
+    compared = tuple(_compared(choice, stage, collection) for choice in plan.descriptors or (DescriptorChoice(),))
+    fusion = _fusion(plan, compared)
+    tops = [int(each.options["top"]) for each in rerankers]
+    shortlist = int(expansion.options["shortlist"]) if expansion else 0
+    default = APPROXIMATE_DEPTH if any(each.approximate for each in compared) else DEFAULT_DEPTH
+    depth = _depth(stage, plan, items=collection.items, default=max([default, shortlist, *tops]))
+    _check_sizes(expansion, rerankers, depth, collection.items)
+    name = "approximate" if any(each.approximate for each in compared) else "exact"
     ran = replace(
         plan,
-        descriptors=(replace(choice, name=descriptor.name, measure=measure),),
-        candidates=str(Stage("approximate" if approximate else "exact", {"depth": depth})),
+        descriptors=tuple(DescriptorChoice(each.descriptor.name, each.measure, each.weight) for each in compared),
+        candidates=str(Stage(name, {"depth": depth})),
+        fuse=str(fusion) if fusion else "",
+        expand=str(expansion) if expansion else "",
+        rerank=tuple(map(str, rerankers)),
     )
-    wanted = depth if later else min(depth, plan.offset + plan.size)
-    return ResolvedPlan(ran, descriptor, measure, filters, depth, wanted, approximate)
+    whole = bool(fusion or rerankers or shortlist)
+    return ResolvedPlan(
+        plan=ran,
+        compared=compared,
+        filters=filters,
+        depth=depth,
+        wanted=depth if whole else min(depth, plan.offset + plan.size),
+        vectors=min(max(tops, default=0), depth),
+        fusion=fusion,
+        expansion=expansion,
+        rerankers=rerankers,
+    )
 
 
 def check_measure(measure: str, descriptor: Descriptor) -> None:
@@ -130,9 +160,50 @@ def check_measure(measure: str, descriptor: Descriptor) -> None:
         raise MeasureNotApplicable(measure, descriptor.name, signed)
 
 
-def _find(name: str, descriptors: Sequence[Descriptor]) -> Descriptor:
-    by_name = {descriptor.name: descriptor for descriptor in descriptors}
-    return by_name[resolve_descriptor(name, list(by_name))]
+def _compared(choice: DescriptorChoice, stage: Stage, collection: Collection) -> Compared:
+    if not (math.isfinite(choice.weight) and choice.weight > 0):
+        raise InvalidPlan(f"the weight of a descriptor is above 0, not {choice.weight}")
+    by_name = {descriptor.name: descriptor for descriptor in collection.descriptors}
+    descriptor = by_name[resolve_descriptor(choice.name, list(by_name))]
+    measure = choice.measure or descriptor.default_measure
+    check_measure(measure, descriptor)
+    return Compared(descriptor, measure, choice.weight, _is_approximate(stage, collection, descriptor))
+
+
+def _fusion(plan: Plan, compared: Sequence[Compared]) -> Stage | None:
+    if len(compared) == 1:
+        if plan.fuse:
+            raise InvalidPlan(f"there is nothing to fuse by {plan.fuse}; name several descriptors")
+        return None
+    pairs = [(each.descriptor.name, each.measure) for each in compared]
+    if len(set(pairs)) < len(pairs):
+        raise InvalidPlan(f"a descriptor is compared twice by one measure: {', '.join(map(' '.join, pairs))}")
+    return FUSION_RULE.parse(plan.fuse or next(iter(FUSIONS)))
+
+
+def _rerankers(plan: Plan) -> tuple[Stage, ...]:
+    found = [RERANKER_RULE.parse(text) for text in plan.rerank]
+    for before, after in itertools.pairwise(found):
+        if RERANKERS[after.name].phase < RERANKERS[before.name].phase:
+            raise InvalidPlan(f"reranker {after.name} undoes {before.name} before it; put {before.name} last")
+    return tuple(found)
+
+
+def _check_sizes(expansion: Stage | None, rerankers: Sequence[Stage], depth: int, items: int) -> None:
+    if expansion and int(expansion.options["n"]) > items:
+        raise InvalidPlan(
+            f"expansion {expansion.name} takes {expansion.options['n']} answers of {items} items; lower n"
+        )
+    if expansion and 0 < int(expansion.options["shortlist"]) < int(expansion.options["n"]):
+        raise InvalidPlan(f"expansion {expansion.name} takes more answers (n) than its shortlist has; raise shortlist")
+    for stage in rerankers:
+        seen = min(int(stage.options["top"]), depth)
+        for key in ("k", "k1", "k2"):
+            if int(stage.options.get(key, 0)) > seen:
+                raise InvalidPlan(
+                    f"reranker {stage.name} looks for {key}={stage.options[key]} neighbours among {seen} candidates; "
+                    f"lower {key}, or raise top and the depth of the candidates"
+                )
 
 
 def _is_approximate(stage: Stage, collection: Collection, descriptor: Descriptor) -> bool:
@@ -158,11 +229,9 @@ def _check_page(plan: Plan) -> None:
         raise InvalidSize(f"offset is 0 to {MAX_SIZE:,}, not {plan.offset}")
 
 
-def _depth(stage: Stage, plan: Plan, *, items: int, default: int, grows: bool) -> int:
+def _depth(stage: Stage, plan: Plan, *, items: int, default: int) -> int:
     needed = min(plan.offset + plan.size, items)
-    depth = int(stage.options.get("depth", max(default, needed) if grows else default))
-    if not 1 <= depth <= MAX_SIZE * 2:
-        raise InvalidPlan(f"candidates: depth is 1 to {MAX_SIZE * 2:,}, not {depth}")
+    depth = int(stage.options.get("depth", max(default, needed)))
     if depth < needed:
         raise InvalidPlan(
             f"offset {plan.offset} + size {plan.size} reaches beyond the {depth} candidates; "

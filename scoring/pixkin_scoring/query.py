@@ -35,3 +35,4 @@ class CandidateSearch:
     filters: Filter = ()
     shortlist: int = 0
     allow_partial: bool = False
+    vectors: int = 0

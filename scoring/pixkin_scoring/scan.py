@@ -64,8 +64,10 @@ class Columns:
         return cls(ids, vectors, sums, norms, logs, cache(lambda: id_order(ids)))
 
 
-def top(columns: Columns, query: ScoringQuery, depth: int, allowed: Mask | None = None) -> Candidates:
-    """Return the `depth` best documents, best first, ties by id, with float64 values.
+def top(
+    columns: Columns, query: ScoringQuery, depth: int, allowed: Mask | None = None, *, vectors: int = 0
+) -> Candidates:
+    """Return the `depth` best documents, best first, ties by id, with float64 values, and the vectors of the first.
 
     Rows that `allowed` (n,) leaves out and ids in `query.exclude` never appear. The query's vector has passed
     `check_query`. Raises UnknownMeasure.
@@ -78,8 +80,13 @@ def top(columns: Columns, query: ScoringQuery, depth: int, allowed: Mask | None 
         rows = np.arange(len(columns.ids)) if allowed is None else np.flatnonzero(allowed)
     rows, found = _decided(columns, query, measure, rows, wanted)
     order = _order(columns, rows, found, measure)[:wanted]
-    ids = columns.ids
-    return _without([ids[row] for row in rows[order].tolist()], found[order], query.exclude, depth)
+    rows, found = rows[order], found[order]
+    ids = [columns.ids[row] for row in rows.tolist()]
+    if not query.exclude.isdisjoint(ids):
+        kept = [at for at, item in enumerate(ids) if item not in query.exclude]
+        ids, rows, found = [ids[at] for at in kept], rows[kept], found[kept]
+    first = columns.vectors[rows[: min(vectors, depth)]] if vectors else None
+    return Candidates(ids[:depth], found[:depth], vectors=first)
 
 
 def id_order(ids: list[str]) -> Rows:
@@ -161,13 +168,6 @@ def _moved(measure: Measure, q: Floats) -> float:
     if measure.kind is Kind.MASS or measure.better is Better.HIGH or np.array_equal(q, narrow):
         return 0.0
     return float(measure.formula(q, narrow[None].astype(np.float64))[0])
-
-
-def _without(ids: list[str], found: Floats, exclude: frozenset[str], depth: int) -> Candidates:
-    if not exclude.isdisjoint(ids):
-        kept = [at for at, item in enumerate(ids) if item not in exclude]
-        ids, found = [ids[at] for at in kept], found[kept]
-    return Candidates(ids[:depth], found[:depth])
 
 
 def _order(columns: Columns, rows: Rows, found: Floats, measure: Measure) -> Rows:

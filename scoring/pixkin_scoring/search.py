@@ -1,4 +1,4 @@
-"""One search: candidates, expansion, re-ranking, page. `search` is the whole story, in order."""
+"""One search: candidates, expansion, fusion, re-ranking, page. `search_batch` is the whole story, in order."""
 
 from __future__ import annotations
 
@@ -6,30 +6,22 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-from pixkin_proto.descriptors import Descriptor, Kind
-from pixkin_proto.errors import Deadline, InvalidArgument, PixkinError
+from pixkin_proto.errors import Deadline, PixkinError
 
+from pixkin_scoring.examples import QueryVector, query_vector
+from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
+from pixkin_scoring.fusing import Ranked, fused, ranked
 from pixkin_scoring.items import Candidates
-from pixkin_scoring.measures import MEASURES, check_query, scores
-from pixkin_scoring.plan import Plan, resolve_plan
+from pixkin_scoring.plan import Compared, Plan, ResolvedPlan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
+from pixkin_scoring.reranking import reranked
 from pixkin_scoring.results import Hits, SearchResult
 from pixkin_scoring.stores import Store
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class QueryVector:
-    """One example of what is wanted, as vectors by full descriptor name or as the id of an item; weight may be < 0."""
-
-    vectors: dict[str, NDArray[np.float32]] | None = None
-    id: str = ""
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,116 +49,158 @@ def search(
 def search_batch(
     store: Store, requests: Sequence[SearchRequest], *, deadline: float = math.inf
 ) -> list[SearchResult | PixkinError]:
-    """Do several searches, their candidates in one call of the store; each has a result or an error of its own."""
+    """Do several searches, their candidates in one call of the store; each has a result or an error of its own.
+
+    The milliseconds of a stage are those of all searches together.
+    """
     watch = Stopwatch(deadline)
-    checked = [_outcome(_checked, store, request, deadline) for request in requests]
+    runs = _each(requests, lambda request: _checked(store, request, deadline))
     watch.lap("query")
-    wanted = [each.candidates for each in checked if isinstance(each, _Checked)]
-    found = iter(store.candidates_batch(wanted, deadline=deadline))
+    runs = _found(store, runs, deadline)
     watch.lap("candidates")
-    hits = [
-        _outcome(_page, store, each, next(found), deadline) if isinstance(each, _Checked) else each for each in checked
-    ]
+    if any(isinstance(run, _Run) and run.plan.expansion for run in runs):
+        runs = _found(store, _each(runs, _expanded), deadline)
+        watch.lap("expand")
+    rankings = _each(runs, lambda run: _fused(store, run, deadline))
+    if any(isinstance(each, tuple) and each[0].plan.fusion for each in rankings):
+        watch.lap("fuse")
+    for number in range(max((len(each[0].plan.rerankers) for each in rankings if isinstance(each, tuple)), default=0)):
+        rankings = _each(rankings, partial(_reranked, number))
+        watch.lap(_named(rankings, number))
+    results = _each(rankings, lambda each: _page(store, each, deadline))
     watch.lap("page")
     return [
-        each if isinstance(each, PixkinError) else replace(each, timings_ms=dict(watch.timings_ms)) for each in hits
+        each if isinstance(each, PixkinError) else replace(each, timings_ms=dict(watch.timings_ms)) for each in results
     ]
 
 
 @dataclass(frozen=True)
-class _Checked:
-    """A request whose plan and query have been checked, and the search for candidates that it leads to."""
+class _Run:
+    """A search on its way: its plan, what to ask the store for each descriptor, and what was found.
 
-    plan: Plan
-    candidates: CandidateSearch
+    own: ids of the query's own items · asked: None where the answer stands already.
+    """
+
+    plan: ResolvedPlan
+    own: frozenset[str]
+    searches: tuple[CandidateSearch, ...]
+    asked: tuple[CandidateSearch | None, ...]
+    found: tuple[Candidates, ...] = ()
 
 
-def _outcome(step: Callable[..., T], *args: Any) -> T | PixkinError:
+def _each(outcomes: Sequence[Any], step: Callable[[Any], T]) -> list[T | PixkinError]:
+    """Take every search that has not failed a step further."""
+    return [each if isinstance(each, PixkinError) else _outcome(step, each) for each in outcomes]
+
+
+def _outcome(step: Callable[[Any], T], each: Any) -> T | PixkinError:
     try:
-        return step(*args)
+        return step(each)
     except PixkinError as error:
         return error
 
 
-def _checked(store: Store, request: SearchRequest, deadline: float) -> _Checked:
+def _checked(store: Store, request: SearchRequest, deadline: float) -> _Run:
     described = store.describe(request.collection, deadline=deadline)
     resolved = resolve_plan(request.plan, described)
-    vector = query_vector(store, request.collection, request.queries, resolved.descriptor, resolved.measure, deadline)
+    searches = tuple(_search(store, request, resolved, each, deadline) for each in resolved.compared)
+    own = frozenset(query.id for query in request.queries if query.vectors is None)
+    stage = resolved.expansion
+    asked = tuple(answers_wanted(each, stage, own) for each in searches) if stage else searches
+    return _Run(resolved, own, searches, asked)
+
+
+def _search(
+    store: Store, request: SearchRequest, resolved: ResolvedPlan, compared: Compared, deadline: float
+) -> CandidateSearch:
+    vector = query_vector(
+        store, request.collection, request.queries, compared.descriptor, compared.measure, deadline
+    )  # fmt: skip
     itself = () if request.plan.include_self else (query.id for query in request.queries if query.vectors is None)
     query = ScoringQuery(
-        descriptor=resolved.descriptor.name,
-        measure=resolved.measure,
+        descriptor=compared.descriptor.name,
+        measure=compared.measure,
         vector=vector,
         normalise=request.plan.normalise == "mass",
         exclude=frozenset(itself),
     )
-    wanted = CandidateSearch(
+    return CandidateSearch(
         *(request.collection, query, resolved.wanted, resolved.filters),
-        shortlist=resolved.depth if resolved.approximate else 0,
+        shortlist=resolved.depth if compared.approximate else 0,
         allow_partial=request.plan.allow_partial,
+        vectors=resolved.vectors,
     )
-    return _Checked(resolved.plan, wanted)
 
 
-def query_vector(
-    store: Store,
-    collection: str,
-    queries: Sequence[QueryVector],
-    descriptor: Descriptor,
-    measure: str,
-    deadline: float = math.inf,
-) -> NDArray[np.float64]:
-    """Return the one vector (d,) float64 that is searched with.
+def _found(store: Store, runs: Sequence[_Run | PixkinError], deadline: float) -> list[_Run | PixkinError]:
+    """Ask the store for what each search still wants, in one call."""
+    wanted = [each for run in runs if isinstance(run, _Run) for each in run.asked if each is not None]
+    answers = iter(store.candidates_batch(wanted, deadline=deadline))
 
-    A single query is used as it is. Several are normalised (by their sum for mass measures, else to length 1) and
-    averaged by weight; for mass measures bins below 0 are then cut.
-    """
-    if not queries:
-        raise InvalidArgument("a search needs a query: a picture, an id or a vector")
-    weights = np.array([query.weight for query in queries])
-    if not np.isfinite(weights).all() or not weights.any():
-        raise InvalidArgument(f"the weights of the queries are finite and not all 0; they came as {weights.tolist()}")
-    vectors = [_vector_of(store, collection, query, descriptor, deadline) for query in queries]
-    rows = [check_query(vector, descriptor, measure) for vector in vectors]
-    if len(rows) == 1 and weights[0] > 0:
-        return rows[0]
-    if MEASURES[measure].kind is Kind.MASS:
-        mean = np.maximum(sum(w * row / row.sum() for w, row in zip(weights, rows, strict=True)), 0)
-    else:
-        norms = [float(np.linalg.norm(row)) or 1.0 for row in rows]
-        mean = sum(w * row / norm for w, row, norm in zip(weights, rows, norms, strict=True))
-    return check_query(mean / np.abs(weights).sum(), descriptor, measure)
+    def take(run: _Run) -> _Run:
+        taken = [run.found[at] if asked is None else next(answers) for at, asked in enumerate(run.asked)]
+        for each in taken:
+            if isinstance(each, PixkinError):
+                raise each
+        return replace(run, found=tuple(each for each in taken if isinstance(each, Candidates)))
+
+    return _each(runs, take)
 
 
-def _vector_of(
-    store: Store, collection: str, query: QueryVector, descriptor: Descriptor, deadline: float
-) -> NDArray[np.float32]:
-    if query.vectors is None:
-        return store.fetch(collection, descriptor.name, [query.id], deadline=deadline)[0]
-    if descriptor.name not in query.vectors:
-        raise InvalidArgument(f"the query has no vector for {descriptor.name}, which the plan compares")
-    return query.vectors[descriptor.name]
+def _expanded(run: _Run) -> _Run:
+    """Put the expanded queries in the place of the queries, and choose again or ask again."""
+    stage = run.plan.expansion
+    if stage is None:
+        return replace(run, asked=(None,) * len(run.searches))
+    pairs = list(zip(run.searches, run.found, strict=True))
+    again = tuple(asked_again(search, found, stage, run.own) for search, found in pairs)
+    shortlist = int(stage.options["shortlist"])
+    if not shortlist:
+        return replace(run, searches=again, asked=again)
+    chosen = tuple(chosen_again(search, found, shortlist) for search, (_, found) in zip(again, pairs, strict=True))
+    return replace(run, searches=again, asked=(None,) * len(again), found=chosen)
 
 
-def _page(store: Store, checked: _Checked, found: Candidates | PixkinError, deadline: float) -> SearchResult:
-    if isinstance(found, PixkinError):
-        raise found
-    plan, wanted = checked.plan, checked.candidates
+def _fused(store: Store, run: _Run, deadline: float) -> tuple[_Run, Ranked]:
+    if run.plan.fusion is None:
+        return run, ranked(run.searches[0], run.found[0], run.plan.vectors)
+    weights = [each.weight for each in run.plan.compared]
+    return run, fused(store, run.searches, run.found, weights, run.plan.fusion, run.plan.vectors, deadline)
+
+
+def _reranked(number: int, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:
+    run, ranking = each
+    stages = run.plan.rerankers
+    return run, reranked(ranking, stages[number]) if number < len(stages) else ranking
+
+
+def _named(rankings: Sequence[Any], number: int) -> str:
+    names = [
+        run.plan.rerankers[number].name
+        for run, _ in (each for each in rankings if isinstance(each, tuple))
+        if number < len(run.plan.rerankers)
+    ]
+    return names[0] if names else "rerank"
+
+
+def _page(store: Store, each: tuple[_Run, Ranked], deadline: float) -> SearchResult:
+    run, ranking = each
+    plan = run.plan.plan
     page = slice(plan.offset, plan.offset + plan.size)
-    ids, values = found.ids[page], found.values[page]
-    labels = _labels(store, checked, found, ids, deadline)
-    hits = Hits(ids, scores(wanted.query.measure, values), values, labels, plan.offset)
-    return SearchResult(hits, plan, {}, partial=found.partial)
+    ids = ranking.ids[page]
+    labels = _labels(store, run, ranking, ids, deadline)
+    hits = Hits(ids, ranking.scores[page], ranking.values[page], labels, plan.offset)
+    return SearchResult(hits, plan, {}, partial=ranking.partial)
 
 
 def _labels(
-    store: Store, checked: _Checked, found: Candidates, ids: Sequence[str], deadline: float
+    store: Store, run: _Run, ranking: Ranked, ids: Sequence[str], deadline: float
 ) -> Mapping[str, frozenset[str]]:
-    if checked.plan.omit_labels:
+    if run.plan.plan.omit_labels:
         return {}
-    if found.labels is not None:
-        return found.labels
-    return store.labels(checked.candidates.collection, ids, deadline=deadline)
+    if ranking.labels is not None:
+        return ranking.labels
+    return store.labels(run.searches[0].collection, ids, deadline=deadline)
 
 
 class Stopwatch:
@@ -179,7 +213,7 @@ class Stopwatch:
     def lap(self, stage: str) -> None:
         """Note the time since the last call under `stage`."""
         now = self._clock()
-        self.timings_ms[stage] = (now - self._last) * 1000
+        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1000
         self._last = now
         if now > self._deadline:
             raise Deadline(stage)

@@ -44,11 +44,12 @@ from pixkin_proto.errors import (
     UnknownItem,
 )
 from pixkin_proto.names import check_id, check_name, resolve_descriptor
+from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import SearchResult
-from pixkin_scoring.search import QueryVector, SearchRequest, Stopwatch, search_batch
+from pixkin_scoring.search import SearchRequest, Stopwatch, search_batch
 from pixkin_scoring.stores import Store, open_store
 from pixkin_scoring.stores.layout import IndexLayout
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import Deadline, InvalidArgument, UnknownItem, ZeroVector
+from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.items import Item
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.search import QueryVector, Stopwatch, query_vector, search
+from pixkin_scoring.search import Stopwatch, search
 from pixkin_scoring.stores import Store, open_store
 
 ANY = Descriptor("any", 3)

@@ -123,13 +123,14 @@ class Store(Protocol):
         filters: Filter,
         shortlist: int = 0,
         allow_partial: bool = False,
+        vectors: int = 0,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id.
 
         With a `shortlist`, it looks only at about so many items that an index of neighbours proposes; with 0, or in a
-        store without such an index, at all. Raises PartialResult when a part of the collection did not answer, unless
-        `allow_partial`.
+        store without such an index, at all. So many of the first as `vectors` says come with their vectors. Raises
+        PartialResult when a part of the collection did not answer, unless `allow_partial`.
         """
 
     def candidates_batch(

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-import numpy as np
-import pytest
 import pytrec_eval
-from pixkin_proto.errors import InvalidArgument, MissingExtra
-from pixkin_scoring.evaluation.evaluating import judged
-from pixkin_scoring.evaluation.judgements import Judgement
-from pixkin_scoring.evaluation.library import parse_measure
-from pixkin_scoring.evaluation.quality import QUALITIES, parse_quality
 
 OF_TREC_EVAL = {
     "Success@1": "success_1", "Success@10": "success_10", "IPrec@0.3": "iprec_at_recall_0.30", "P(rel=2)@5": "",

@@ -69,7 +69,7 @@ class OpenCollection:
         """Return the bytes of memory that vectors and what is derived from them take."""
         return sum(matrix.nbytes for matrix in list(self._matrices.values()))
 
-    def candidates(self, query: ScoringQuery, depth: int, filters: Filter) -> Candidates:
+    def candidates(self, query: ScoringQuery, depth: int, filters: Filter, *, vectors: int = 0) -> Candidates:
         """Return the best items as the file holds them now."""
         from pixkin_scoring.scan import top
 
@@ -79,7 +79,7 @@ class OpenCollection:
                 matrix = self._matrix(table, descriptor)
                 matrix.refresh(connection, generation(connection))
                 rows = reading.matching_rows(connection, filters) if filters else None
-            return top(matrix.columns(), query, depth, matrix.allowed(rows))
+            return top(matrix.columns(), query, depth, matrix.allowed(rows), vectors=vectors)
 
     def close(self) -> None:
         """Give the memory and the file back, when a running search is done."""

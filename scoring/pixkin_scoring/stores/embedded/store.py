@@ -206,11 +206,12 @@ class EmbeddedStore:
         filters: Filter,
         shortlist: int = 0,
         allow_partial: bool = False,
+        vectors: int = 0,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure: always of all, there is no other index."""
         del shortlist, allow_partial, deadline
-        return self._open(name).candidates(query, depth, filters)
+        return self._open(name).candidates(query, depth, filters, vectors=vectors)
 
     def candidates_batch(
         self, searches: Sequence[CandidateSearch], *, deadline: float = math.inf
@@ -221,9 +222,8 @@ class EmbeddedStore:
             try:
                 if time.monotonic() > deadline:
                     raise Deadline("candidates")
-                found.append(
-                    self.candidates(search.collection, search.query, depth=search.depth, filters=search.filters)
-                )
+                opened = self._open(search.collection)
+                found.append(opened.candidates(search.query, search.depth, search.filters, vectors=search.vectors))
             except PixkinError as error:
                 found.append(error)
         return found

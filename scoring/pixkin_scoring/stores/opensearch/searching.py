@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pixkin_proto.errors import Deadline, InvalidPlan, PixkinError, UnknownCollection
 
 from pixkin_scoring.items import Candidates
@@ -22,7 +23,7 @@ from pixkin_scoring.painless import WORST, script_id
 from pixkin_scoring.query import CandidateSearch
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.documents import as_line
+from pixkin_scoring.stores.opensearch.documents import as_line, to_vector
 from pixkin_scoring.stores.opensearch.faults import IndexMissing, check_search, not_opensearch
 from pixkin_scoring.stores.opensearch.filters import clauses_of
 from pixkin_scoring.stores.opensearch.index import Index
@@ -38,24 +39,32 @@ Wanted = tuple[Index, CandidateSearch]
 
 def find(connection: Connection, wanted: Sequence[Wanted], *, deadline: float) -> list[Candidates | PixkinError]:
     """Return the candidates of searches, or the error of each, in their order."""
-    if len(wanted) != 1 and all(search.depth <= MAX_RESULT_WINDOW for _, search in wanted):
+    if len(wanted) != 1 and all(_pages(search)[0] >= search.depth for _, search in wanted):
         return _find_many(connection, wanted, deadline=deadline) if wanted else []
     return [_outcome(each, partial(_find_one, connection, each, deadline=deadline)) for each in wanted]
 
 
 def _find_one(connection: Connection, wanted: Wanted, *, deadline: float) -> Candidates:
-    """Return the candidates of one search; a depth beyond one page of the cluster takes several requests."""
+    """Return the candidates of one search, in a request a page."""
     index, search = wanted
     found: list[dict[str, Any]] = []
-    while True:
-        size = min(search.depth - len(found), MAX_RESULT_WINDOW)
+    for size in _pages(search):
         body = _body(index, search, size, after=found[-1]["sort"] if found else None, deadline=deadline)
         reply = connection.ask("POST", f"/{index.collection}/_search", body=body, deadline=deadline)
         missing = check_search(reply, allow_partial=search.allow_partial)
         hits = reply["hits"]["hits"]  # there, as check_search found
         found += hits
-        if len(hits) < size or len(found) >= search.depth:
-            return _candidates(found, missing)
+        if len(hits) < size:
+            break
+    return _candidates(index, search, found, missing)
+
+
+def _pages(search: CandidateSearch) -> list[int]:
+    """Return how many hits to ask for at a time: those with vectors, and no more than a cluster gives at once."""
+    first = [search.vectors] if 0 < search.vectors < search.depth else []
+    left = search.depth - sum(first)
+    whole, rest = divmod(left, MAX_RESULT_WINDOW)
+    return [*first, *([MAX_RESULT_WINDOW] * whole), *([rest] if rest else [])]
 
 
 def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: float) -> list[Candidates | PixkinError]:
@@ -78,15 +87,15 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
         outcomes.update(dict.fromkeys(places, error))
         replies, places = [], []
     for place, each in zip(places, replies, strict=True):
-        outcomes[place] = _outcome(wanted[place], partial(_read, each, wanted[place][1]))
+        outcomes[place] = _outcome(wanted[place], partial(_read, each, *wanted[place]))
     return [outcomes[place] for place in range(len(wanted))]
 
 
-def _read(reply: object, search: CandidateSearch) -> Candidates:
+def _read(reply: object, index: Index, search: CandidateSearch) -> Candidates:
     if not isinstance(reply, Mapping):
         raise not_opensearch()
     missing = check_search(reply, allow_partial=search.allow_partial)
-    return _candidates(reply["hits"]["hits"], missing)
+    return _candidates(index, search, reply["hits"]["hits"], missing)
 
 
 def _outcome(wanted: Wanted, step: Callable[[], Candidates]) -> Candidates | PixkinError:
@@ -98,12 +107,20 @@ def _outcome(wanted: Wanted, step: Callable[[], Candidates]) -> Candidates | Pix
         return error
 
 
-def _candidates(hits: Sequence[Mapping[str, Any]], missing: str) -> Candidates:
+def _candidates(index: Index, search: CandidateSearch, hits: Sequence[Mapping[str, Any]], missing: str) -> Candidates:
     # A document whose vector or id was damaged by hand has the worst value there is or no id, and is no candidate.
     sound = [hit for hit in hits if abs(hit["sort"][0]) < WORST and hit["sort"][1] is not None]
     labels = {hit["sort"][1]: frozenset(hit.get("fields", {}).get("labels", ())) for hit in sound}
     values = np.array([hit["sort"][0] for hit in sound], dtype=np.float64)
-    return Candidates([hit["sort"][1] for hit in sound], values, labels, missing)
+    vectors = _vectors(index, search, sound[: search.vectors]) if search.vectors else None
+    return Candidates([hit["sort"][1] for hit in sound], values, labels, missing, vectors)
+
+
+def _vectors(index: Index, search: CandidateSearch, hits: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+    descriptor = descriptor_of(index, search.query.descriptor)
+    field = vector_field(descriptor.name)
+    rows = [to_vector(hit["fields"][field][0], descriptor) for hit in hits]
+    return np.array(rows, np.float32).reshape(len(rows), descriptor.dim)
 
 
 def _body(
@@ -124,7 +141,7 @@ def _body(
         "sort": [{"_script": script}, {"id": "asc"}],
         "size": size,
         "_source": False,
-        "docvalue_fields": ["labels"],
+        "docvalue_fields": ["labels", *([field] if search.vectors and after is None else [])],
         "track_total_hits": False,
     }
     if not math.isinf(deadline):

@@ -178,10 +178,11 @@ class OpenSearchStore:
         filters: Filter,
         shortlist: int = 0,
         allow_partial: bool = False,
+        vectors: int = 0,
         deadline: float = math.inf,
     ) -> Candidates:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
-        search = CandidateSearch(name, query, depth, filters, shortlist, allow_partial)
+        search = CandidateSearch(name, query, depth, filters, shortlist, allow_partial, vectors)
         [found] = self.candidates_batch([search], deadline=deadline)
         if isinstance(found, PixkinError):
             raise found

@@ -168,11 +168,12 @@ def _extractor_choice(text: str, options: dict[str, Any]) -> ExtractorChoice:
 def _declared(text: str) -> Descriptor:
     from pixkin_proto.descriptors import Descriptor
     from pixkin_proto.errors import InvalidPlan
-    from pixkin_scoring.stages import StageRule
+    from pixkin_scoring.stages import Accepts, Option, StageRule
 
     name = text.partition(":")[0]
     try:
-        options = StageRule("vectors", {name: {"dim": int, "measure": str, "signed": int}}).parse(text).options
+        accepted = Accepts({"dim": Option(int), "measure": Option(str), "signed": Option(int)})
+        options = StageRule("vectors", {name: accepted}).parse(text).options
     except InvalidPlan as error:
         raise click.BadParameter(error.message, param_hint="--vectors") from None
     if "dim" not in options:

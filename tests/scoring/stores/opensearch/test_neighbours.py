@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from pixkin_proto.descriptors import MEASURES, Descriptor, Kind
 from pixkin_proto.errors import InvalidArgument
+from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import Item
 from pixkin_scoring.measures import MEASURES as REGISTRY
 from pixkin_scoring.measures import Better, values
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.query import ScoringQuery
-from pixkin_scoring.search import QueryVector, search
+from pixkin_scoring.search import search
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_scoring.stores.opensearch.neighbours import neighbour, space_of

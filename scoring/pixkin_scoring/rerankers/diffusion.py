@@ -1,0 +1,97 @@
+"""Diffusion: likeness flows from the query along the graph of mutual neighbours.
+
+Iscen, Tolias, Avrithis, Furon, Chum, Efficient Diffusion on Region Manifolds, CVPR 2017. The shortlist is the graph:
+a diffusion that is truncated to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixkin_scoring.rerankers.reranker import Order, Reranker, Shortlist, Values
+from pixkin_scoring.stages import Option
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+TOLERANCE = 1e-6
+
+
+def diffusion(shortlist: Shortlist, options: Values) -> Order:
+    """Re-rank by f, the solution of (I − α S) f = y.
+
+    Affinities are max(x·y, 0)^γ between points that have each other among their k nearest; S = D^-½ W D^-½. y holds the
+    affinity of the query to its k nearest. Conjugate gradients stop at a residual of 1e-6 |y| or after `iterations`.
+    The score is f in shares of its largest value; what the flow does not reach follows in its former order.
+    """
+    k = min(int(options["k"]), len(shortlist.scores))
+    gamma = float(options["gamma"])
+    likeness = shortlist.vectors @ shortlist.vectors.T
+    np.fill_diagonal(likeness, 0)
+    starts, neighbours, weights = graph(likeness, k, gamma)
+    own = shortlist.vectors @ shortlist.query
+    begin = np.where(own >= _least(own[np.newaxis], k)[0], np.maximum(own, 0), 0).astype(np.float64) ** gamma
+    flow = solve(starts, neighbours, weights, begin, float(options["alpha"]), int(options["iterations"]))
+    return _ordered(np.maximum(flow, 0))
+
+
+def graph(likeness: NDArray[np.float32], k: int, gamma: float) -> tuple[Places, Places, Floats]:
+    """Return S of points by their likeness (n, n), whose diagonal is 0, as a sparse matrix in rows.
+
+    starts: (n + 1,), where each row begins · neighbours, weights: (m,), columns and values.
+    """
+    least = _least(likeness, k)
+    mutual = (likeness >= least[:, np.newaxis]) & (likeness >= least) & (likeness > 0)
+    places = np.flatnonzero(mutual)
+    points, neighbours = np.divmod(places, len(likeness))
+    weights = likeness.ravel()[places].astype(np.float64) ** gamma
+    degrees = np.bincount(points, weights, minlength=len(likeness))
+    roots = 1 / np.sqrt(np.where(degrees > 0, degrees, 1))
+    starts = np.concatenate([[0], np.bincount(points, minlength=len(likeness)).cumsum()])
+    return starts, neighbours, weights * roots[points] * roots[neighbours]
+
+
+def solve(starts: Places, neighbours: Places, weights: Floats, begin: Floats, alpha: float, iterations: int) -> Floats:
+    """Return f (n,) of (I − α S) f = begin by conjugate gradients; S as `graph` returns it."""
+    from pixkin_scoring.rerankers.kernels import multiply  # numba takes long to import
+
+    found, moved = np.zeros_like(begin), np.empty_like(begin)
+    rest, step = begin.copy(), begin.copy()
+    size = float(rest @ rest)
+    goal = TOLERANCE**2 * size
+    for _ in range(iterations):
+        if size <= goal:
+            break
+        multiply(starts, neighbours, weights, step, moved)
+        moved = step - alpha * moved
+        stride = size / float(step @ moved)
+        found += stride * step
+        rest -= stride * moved
+        size, before = float(rest @ rest), size
+        step = rest + size / before * step
+    return found
+
+
+def _least(likeness: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """Return the k-th largest of every row."""
+    columns = likeness.shape[1]
+    found: NDArray[np.float32] = np.partition(likeness, columns - k, axis=1)[:, columns - k]
+    return found
+
+
+def _ordered(flow: Floats) -> Order:
+    places = np.argsort(-flow, kind="stable")
+    return Order(places, flow[places] / (flow.max() or 1.0))
+
+
+DIFFUSION = Reranker(
+    "diffusion",
+    {
+        "top": Option(int, 1000, 2, 5000),
+        "k": Option(int, 10, 1, 1000),
+        "alpha": Option(float, 0.9, 0, 0.9999),
+        "gamma": Option(float, 3.0, 0.1, 20),
+        "iterations": Option(int, 20, 1, 200),
+    },
+    diffusion,
+)

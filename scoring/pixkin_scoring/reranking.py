@@ -1,0 +1,42 @@
+"""A reranker takes the first candidates; those behind follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixkin_scoring.fusing import Ranked
+from pixkin_scoring.rerankers import RERANKERS
+from pixkin_scoring.rerankers.reranker import Shortlist
+from pixkin_scoring.stages import Stage
+
+
+def reranked(ranking: Ranked, stage: Stage) -> Ranked:
+    """Return a ranking with its first `top` re-ranked by a stage.
+
+    Those behind keep their order, and their scores are scaled to stay below.
+    """
+    top = min(int(stage.options["top"]), len(ranking.vectors))
+    if not top:
+        return ranking
+    shortlist = Shortlist(ranking.query, ranking.vectors[:top], ranking.scores[:top])
+    order = RERANKERS[stage.name].apply(shortlist, stage.options)
+    places = np.concatenate([order.places, np.arange(top, len(ranking.ids))])
+    kept = places[places < len(ranking.vectors)]
+    return replace(
+        ranking,
+        ids=[ranking.ids[at] for at in places],
+        scores=np.concatenate([order.scores, behind(ranking.scores[top:], float(order.scores[-1]))]),
+        values=ranking.values[places],
+        vectors=ranking.vectors[kept],
+    )
+
+
+def behind(scores: NDArray[np.float64], last: float) -> NDArray[np.float64]:
+    """Return descending scores (n,) scaled so that none is above `last`."""
+    if not len(scores) or scores[0] <= last:
+        return scores
+    found: NDArray[np.float64] = scores * (last / scores[0])
+    return found
