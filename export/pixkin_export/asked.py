@@ -11,15 +11,15 @@ import onnx
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import MAX_DIM, MEASURES, Descriptor, Kind, Norm
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_proto.whitening import Whitening
 
 from pixkin_export.graph import Graph
 from pixkin_export.heads.normalisation import add_norm, normalised
 from pixkin_export.heads.registry import HEADS, Takes
 from pixkin_export.heads.specs import Part, Spec, parse_spec
-from pixkin_export.heads.whitening import add_whitening, whitened
+from pixkin_export.heads.whitening import add_whitening
 from pixkin_export.non_negative import non_negative
 from pixkin_export.sources.source import Layer, Seen, Source
-from pixkin_export.whitening import Whitening
 
 _WANTED = {
     "size": "pictures of one size: give --size N in place of --native",
@@ -70,7 +70,7 @@ class Projection:
 
     def formula(self, found: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return it (dims,), from the vectors of a picture by descriptor."""
-        return whitened(found[self.of], self.whitening, dims=self.dims, whiten=self.whiten)
+        return self.whitening.applied(found[self.of], dims=self.dims, whiten=self.whiten)
 
 
 def ask(name: str, source: Source, texts: Sequence[str], projection: Projection | None = None) -> Asked:

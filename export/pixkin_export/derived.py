@@ -15,10 +15,10 @@ from pixkin_embedding.images import decode
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_proto.errors import InvalidArgument, InvalidImage
+from pixkin_proto.whitening import Whitening, read_whitening
 
 from pixkin_export.compare import divide
 from pixkin_export.gate_pictures import picture_files
-from pixkin_export.whitening import Whitening, read_whitening
 
 Bits = Literal["int8", "fp16"]
 

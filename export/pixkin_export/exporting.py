@@ -15,11 +15,11 @@ from pixkin_embedding.encoder import Encoder, Session, encode_golden
 from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 from pixkin_proto.names import check_name
+from pixkin_proto.whole_file import write_whole
 
 from pixkin_export.catalogue import Entry, find_entry, onnx_entry
 from pixkin_export.origins import check_installed, file_sha256, open_origin
 from pixkin_export.sources.options import SourceOptions
-from pixkin_export.whole_file import write_whole
 
 if TYPE_CHECKING:
     import onnx

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_proto.descriptors import Descriptor
 
 from pixkin_scoring.fusion import FUSIONS
 from pixkin_scoring.geometry import unit_vectors
 from pixkin_scoring.items import Candidates
 from pixkin_scoring.measures import scores, values
 from pixkin_scoring.query import CandidateSearch
+from pixkin_scoring.rerankers.reranker import Raw
 from pixkin_scoring.stages import Stage
 from pixkin_scoring.stores import Store
 
@@ -33,16 +35,19 @@ class Ranked:
     values: Floats64
     query: Floats32
     vectors: Floats32
+    raw: Raw | None = None
     labels: Mapping[str, frozenset[str]] | None = None
     partial: str = ""
 
 
-def ranked(search: CandidateSearch, found: Candidates, vectors: int) -> Ranked:
+def ranked(search: CandidateSearch, descriptor: Descriptor, found: Candidates, vectors: int) -> Ranked:
     """Return the candidates of one descriptor, the first of them with their vectors."""
-    own, rows = _mapped(search, None if found.vectors is None else found.vectors[:vectors])
+    first = None if found.vectors is None else found.vectors[:vectors]
+    own, rows = _mapped(search, first)
+    raw = None if first is None else Raw(descriptor, search.query.vector, first)
     # What follows a shortlist has values of the query before it was expanded.
     descending = np.minimum.accumulate(scores(search.query.measure, found.values))
-    return Ranked(found.ids, descending, found.values, own, rows, found.labels, found.partial)
+    return Ranked(found.ids, descending, found.values, own, rows, raw, found.labels, found.partial)
 
 
 def fused(

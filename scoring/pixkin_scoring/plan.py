@@ -16,6 +16,7 @@ from pixkin_scoring.filters import Filter, parse_filter
 from pixkin_scoring.fusion import FUSIONS
 from pixkin_scoring.items import Collection
 from pixkin_scoring.rerankers import RERANKERS
+from pixkin_scoring.rerankers.reranker import Phase
 from pixkin_scoring.stages import Accepts, Option, Stage, StageRule
 
 DEFAULT_DEPTH = 100
@@ -183,6 +184,8 @@ def _fusion(plan: Plan, compared: Sequence[Compared]) -> Stage | None:
 
 def _rerankers(plan: Plan) -> tuple[Stage, ...]:
     found = [RERANKER_RULE.parse(text) for text in plan.rerank]
+    if len(plan.descriptors) > 1 and any(RERANKERS[stage.name].phase is Phase.SPACE for stage in found):
+        raise InvalidPlan("reranker whiten compares one descriptor; search with one, or leave it out")
     for before, after in itertools.pairwise(found):
         if RERANKERS[after.name].phase < RERANKERS[before.name].phase:
             raise InvalidPlan(f"reranker {after.name} undoes {before.name} before it; put {before.name} last")

@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pixkin_scoring.attachments import attachment
 from pixkin_scoring.fusing import Ranked
+from pixkin_scoring.items import Collection
 from pixkin_scoring.rerankers import RERANKERS
 from pixkin_scoring.rerankers.reranker import Shortlist
 from pixkin_scoring.stages import Stage
+from pixkin_scoring.stores import Store
 
 
-def reranked(ranking: Ranked, stage: Stage) -> Ranked:
+def reranked(store: Store, collection: Collection, ranking: Ranked, stage: Stage) -> Ranked:
     """Return a ranking with its first `top` re-ranked by a stage.
 
     Those behind keep their order, and their scores are scaled to stay below.
@@ -21,8 +24,18 @@ def reranked(ranking: Ranked, stage: Stage) -> Ranked:
     top = min(int(stage.options["top"]), len(ranking.vectors))
     if not top:
         return ranking
-    shortlist = Shortlist(ranking.query, ranking.vectors[:top], ranking.scores[:top])
-    order = RERANKERS[stage.name].apply(shortlist, stage.options)
+    entry, raw = RERANKERS[stage.name], ranking.raw
+    shortlist = Shortlist(
+        query=ranking.query,
+        vectors=ranking.vectors[:top],
+        scores=ranking.scores[:top],
+        raw=None if raw is None else replace(raw, vectors=raw.vectors[:top]),
+        attachment=entry.needed and attachment(store, collection, entry.needed.key(stage.options), entry.needed.read),
+    )
+    order = entry.apply(shortlist, stage.options)
+    if order.vectors is not None and order.query is not None:
+        # Behind them nothing was projected, and no later stage may look there.
+        ranking = replace(ranking, query=order.query, vectors=order.vectors)
     places = np.concatenate([order.places, np.arange(top, len(ranking.ids))])
     kept = places[places < len(ranking.vectors)]
     return replace(
@@ -31,6 +44,7 @@ def reranked(ranking: Ranked, stage: Stage) -> Ranked:
         scores=np.concatenate([order.scores, behind(ranking.scores[top:], float(order.scores[-1]))]),
         values=ranking.values[places],
         vectors=ranking.vectors[kept],
+        raw=None if raw is None else replace(raw, vectors=raw.vectors[places[places < len(raw.vectors)]]),
     )
 
 

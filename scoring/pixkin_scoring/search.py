@@ -14,7 +14,7 @@ from pixkin_proto.errors import Deadline, PixkinError
 from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
 from pixkin_scoring.fusing import Ranked, fused, ranked
-from pixkin_scoring.items import Candidates
+from pixkin_scoring.items import Candidates, Collection
 from pixkin_scoring.plan import Compared, Plan, ResolvedPlan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.reranking import reranked
@@ -65,7 +65,7 @@ def search_batch(
     if any(isinstance(each, tuple) and each[0].plan.fusion for each in rankings):
         watch.lap("fuse")
     for number in range(max((len(each[0].plan.rerankers) for each in rankings if isinstance(each, tuple)), default=0)):
-        rankings = _each(rankings, partial(_reranked, number))
+        rankings = _each(rankings, partial(_reranked, store, number))
         watch.lap(_named(rankings, number))
     results = _each(rankings, lambda each: _page(store, each, deadline))
     watch.lap("page")
@@ -81,6 +81,7 @@ class _Run:
     own: ids of the query's own items · asked: None where the answer stands already.
     """
 
+    described: Collection
     plan: ResolvedPlan
     own: frozenset[str]
     searches: tuple[CandidateSearch, ...]
@@ -107,7 +108,7 @@ def _checked(store: Store, request: SearchRequest, deadline: float) -> _Run:
     own = frozenset(query.id for query in request.queries if query.vectors is None)
     stage = resolved.expansion
     asked = tuple(answers_wanted(each, stage, own) for each in searches) if stage else searches
-    return _Run(resolved, own, searches, asked)
+    return _Run(described, resolved, own, searches, asked)
 
 
 def _search(
@@ -163,15 +164,17 @@ def _expanded(run: _Run) -> _Run:
 
 def _fused(store: Store, run: _Run, deadline: float) -> tuple[_Run, Ranked]:
     if run.plan.fusion is None:
-        return run, ranked(run.searches[0], run.found[0], run.plan.vectors)
+        return run, ranked(run.searches[0], run.plan.compared[0].descriptor, run.found[0], run.plan.vectors)
     weights = [each.weight for each in run.plan.compared]
     return run, fused(store, run.searches, run.found, weights, run.plan.fusion, run.plan.vectors, deadline)
 
 
-def _reranked(number: int, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:
+def _reranked(store: Store, number: int, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:
     run, ranking = each
     stages = run.plan.rerankers
-    return run, reranked(ranking, stages[number]) if number < len(stages) else ranking
+    if number >= len(stages):
+        return each
+    return run, reranked(store, run.described, ranking, stages[number])
 
 
 def _named(rankings: Sequence[Any], number: int) -> str:

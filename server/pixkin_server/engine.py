@@ -55,6 +55,7 @@ from pixkin_scoring.stores.layout import IndexLayout
 
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
 from pixkin_server.changes import file_state
+from pixkin_server.deriving import completed, derivations
 from pixkin_server.faults import known_error
 from pixkin_server.indexing import by_full_name, encoded
 
@@ -206,17 +207,21 @@ class Engine:
     def _embed_for(
         self, query: Query, described: Collection, wanted: list[Descriptor], watch: Stopwatch, deadline: float
     ) -> dict[str, NDArray[np.float32]]:
-        if any(not descriptor.fingerprint for descriptor in wanted):
+        derived = derivations(self.store, described)
+        known = {descriptor.name: descriptor for descriptor in described.descriptors}
+        sources = [known[derived[d.name].source] if d.name in derived else d for d in wanted]
+        if any(not descriptor.fingerprint for descriptor in sources):
             raise InvalidArgument(
                 f"collection {described.name} holds imported vectors and has no extractor; query by id or by vector"
             )
-        pairs = {(d.extractor, d.fingerprint) for d in wanted}
+        pairs = {(d.extractor, d.fingerprint) for d in sources}
         loaded = all(fingerprint in self._encoders for _, fingerprint in pairs)
         encoders = [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
         if not loaded:
             watch.lap("load")
         found = self._encode(query.image or b"", query.crop, encoders, watch, deadline)
-        return {f"{name}.{short}": vector for name, vectors in found.items() for short, vector in vectors.items()}
+        full = {f"{name}.{short}": vector for name, vectors in found.items() for short, vector in vectors.items()}
+        return dict(completed(full, derived))
 
     def _encode(
         self, image: bytes, crop: Box | None, encoders: list[Encoder], watch: Stopwatch, deadline: float
@@ -395,7 +400,8 @@ class Engine:
         described = self.store.describe(name, deadline=deadline)
         encoders = self._collection_encoders(described)
         ready = encoded(
-            items, described, encoders, root=root, limits=self._limits, batcher=self._batcher, pool=self._decoding
+            items, described, encoders, root=root, limits=self._limits, batcher=self._batcher, pool=self._decoding,
+            derived=derivations(self.store, described),
         )  # fmt: skip
         return self.store.add(name, ready, deadline=deadline)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from pixkin_proto.names import resolve_descriptor
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, Vectors
 
 from pixkin_server.api import NewItem
+from pixkin_server.deriving import Derivation, completed
 from pixkin_server.faults import known_error
 from pixkin_server.files import read_picture
 
@@ -73,8 +74,9 @@ def encoded(
     limits: Limits,
     batcher: Batcher,
     pool: ThreadPoolExecutor,
+    derived: Mapping[str, Derivation],
 ) -> Iterator[Item | AddResult | None]:
-    """Yield items with their vectors in the order they came, refused ones as refusals.
+    """Yield items with their vectors, derived ones too, in the order they came, refused ones as refusals.
 
     A None among the items (nothing waits) hands out everything in flight and is passed on; a refusal keeps its place.
     """
@@ -83,11 +85,11 @@ def encoded(
         if new is not None:
             window.put(new, pool.submit(_prepare, new, collection, encoders, root, limits, batcher))
         while window and (new is None or window.full):
-            yield _finished(*window.pop(), collection)
+            yield _finished(*window.pop(), collection, derived)
         if new is None:
             yield None
     while window:
-        yield _finished(*window.pop(), collection)
+        yield _finished(*window.pop(), collection, derived)
 
 
 def by_full_name(vectors: Vectors, collection: Collection) -> Vectors:
@@ -146,18 +148,21 @@ def _given(vectors: Vectors, collection: Collection) -> Vectors:
     return found
 
 
-def _finished(item_id: str, work: Future[_Prepared | AddResult], collection: Collection) -> Item | AddResult:
+def _finished(
+    item_id: str, work: Future[_Prepared | AddResult], collection: Collection, derived: Mapping[str, Derivation]
+) -> Item | AddResult:
     try:
         prepared = work.result()
         if isinstance(prepared, AddResult):
             return prepared
         if not prepared.vectors:
-            return prepared.item
+            return replace(prepared.item, vectors=completed(prepared.item.vectors, derived))
         found = {
             f"{extractor}.{short}": vector
             for extractor, future in prepared.vectors.items()
             for short, vector in future.result().items()
         }
+        found = dict(completed(found, derived))
         stored = {descriptor.name: found[descriptor.name] for descriptor in collection.descriptors}
     except Exception as error:  # whatever one picture provokes, it costs that picture alone
         return AddResult(item_id, "refused", known_error(error))

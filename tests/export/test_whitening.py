@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from pixkin_embedding.encoder import Session
 from pixkin_export.graph import Graph
-from pixkin_export.heads.whitening import add_whitening, whitened
-from pixkin_export.whitening import Whitening, read_whitening, write_whitening
+from pixkin_export.heads.whitening import add_whitening
+from pixkin_proto.whitening import Whitening, read_whitening, write_whitening
 from pixkin_proto.errors import InvalidArgument, PixkinError
 from sklearn.decomposition import PCA
 
@@ -61,7 +61,7 @@ def test_the_formula_is_what_scikit_learn_computes(
 ) -> None:  # fmt: skip
     expected = PCA(8, svd_solver="full", whiten=whiten).fit(vectors).transform(vectors)[:, :dims]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    made = whitened(vectors, whitening, dims=dims, whiten=whiten)
+    made = whitening.applied(vectors, dims=dims, whiten=whiten)
     # A component may point either way.
     assert np.allclose(made * np.sign(made[0]), expected * np.sign(expected[0]), atol=1e-9)
 
@@ -93,7 +93,7 @@ def test_the_graph_computes_the_formula(
 ) -> None:  # fmt: skip
     made = run(vectors, dims=dims, whiten=whiten)
     assert made.dtype == np.float32
-    assert abs(made - whitened(vectors, whitening, dims=dims, whiten=whiten)).max() < 1e-5
+    assert abs(made - whitening.applied(vectors, dims=dims, whiten=whiten)).max() < 1e-5
 
 
 def test_a_vector_is_whitened_alike_alone_and_among_others(
@@ -105,7 +105,7 @@ def test_a_vector_is_whitened_alike_alone_and_among_others(
 
 def test_the_mean_itself_becomes_zero(run: Callable[..., NDArray[np.float32]], whitening: Whitening) -> None:
     assert not run(whitening.mean[np.newaxis]).any()
-    assert not whitened(whitening.mean, whitening, dims=3, whiten=True).any()
+    assert not whitening.applied(whitening.mean, dims=3).any()
 
 
 @pytest.mark.parametrize("dims", [0, 9])

@@ -6,6 +6,7 @@ from pixkin_scoring.rerankers.diffusion import DIFFUSION
 from pixkin_scoring.rerankers.diversity import COLLAPSE, MMR
 from pixkin_scoring.rerankers.k_reciprocal import K_RECIPROCAL
 from pixkin_scoring.rerankers.reranker import Reranker
+from pixkin_scoring.rerankers.whiten import WHITEN
 
 RERANKERS: dict[str, Reranker] = {}
 """Every reranker by name."""
@@ -16,5 +17,5 @@ def register_reranker(reranker: Reranker) -> None:
     RERANKERS[reranker.name] = reranker
 
 
-for _reranker in (K_RECIPROCAL, DIFFUSION, MMR, COLLAPSE):
+for _reranker in (WHITEN, K_RECIPROCAL, DIFFUSION, MMR, COLLAPSE):
     register_reranker(_reranker)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_proto.descriptors import Descriptor
 
 from pixkin_scoring.stages import Option
 
@@ -15,10 +17,28 @@ Values = Mapping[str, int | float | str]
 
 
 class Phase(IntEnum):
-    """When a reranker makes sense: those that choose what is shown come after those that judge."""
+    """When a reranker makes sense: first what changes the space, then what judges, then what chooses what is shown."""
 
+    SPACE = 0
     JUDGE = 1
     CHOOSE = 2
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The one descriptor that was compared: query (d,) float64 and vectors (n, d) float32 as they are stored."""
+
+    descriptor: Descriptor
+    query: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An attachment of the collection that a reranker needs: its key by the options, and how its bytes are read."""
+
+    key: Callable[[Values], str]
+    read: Callable[[bytes, str], Any]
 
 
 @dataclass(frozen=True)
@@ -26,20 +46,27 @@ class Shortlist:
     """The first candidates, best first, in the space of `geometry.unit_vectors`.
 
     query: (d,) float32, unit length · vectors: (n, d) float32, unit length · scores: (n,) float64, at least 0, what
-    ordered them so far.
+    ordered them so far · raw: None where several descriptors were fused · attachment: what the reranker needs.
     """
 
     query: NDArray[np.float32]
     vectors: NDArray[np.float32]
     scores: NDArray[np.float64]
+    raw: Raw | None = None
+    attachment: Any = None
 
 
 @dataclass(frozen=True)
 class Order:
-    """The new order: places (m,) of the candidates that are kept, and their scores (m,), at least 0, descending."""
+    """The new order: places (m,) of the candidates that are kept, and their scores (m,), at least 0, descending.
+
+    query, vectors: of the shortlist, in its old order, in another space for the stages behind; None leaves it as it is.
+    """
 
     places: NDArray[np.intp]
     scores: NDArray[np.float64]
+    query: NDArray[np.float32] | None = None
+    vectors: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +74,14 @@ class Reranker:
     """One way to re-rank.
 
     options: the first is `top`, how many of the first candidates it looks at; those behind follow in their order ·
-    apply: (shortlist of at least one, options) -> order.
+    apply: (shortlist of at least one, options) -> order · needed: an attachment of the collection.
     """
 
     name: str
     options: Mapping[str, Option]
     apply: Callable[[Shortlist, Values], Order]
     phase: Phase = Phase.JUDGE
+    needed: Needed | None = None
 
 
 def by_score(scores: NDArray[np.float64]) -> Order:

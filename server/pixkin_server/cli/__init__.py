@@ -21,6 +21,7 @@ COMMANDS = {
     "scripts": ("scripts", "scripts", "Painless scripts of an OpenSearch cluster."),
     "search": ("search", "search", "Find the pictures that look like a picture."),
     "evaluate": ("evaluate", "evaluate", "Measure how good the rankings of a collection are."),
+    "whitening": ("whitening", "whitening", "Learn and attach PCA-whitenings."),
     "demo": ("demo", "demo", "See it work on real photos, through a server."),
     "opensearch": ("opensearch", "opensearch", "Run an OpenSearch for trying and testing."),
 }

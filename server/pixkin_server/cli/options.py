@@ -73,11 +73,14 @@ _RANKING = (
     click.option("--candidates", default="auto", show_default=True, metavar="C",
                  help="auto, exact:depth=N or approximate:depth=N. approximate is for a collection in OpenSearch with "
                       "--ann (auto chooses it there when the collection is large); a directory answers exactly."),
-    click.option("--expand", default="", metavar="E", help="Query expansion; this version has none."),
+    click.option("--expand", default="", metavar="E",
+                 help="Query expansion: average:n=N or alpha:n=N,a=A, over the whole collection or its first "
+                      "shortlist=N."),
     click.option("--rerank", multiple=True, metavar="R",
-                 help="Re-ranking stage; repeatable, in order; this version has none."),
+                 help="Re-ranking: whiten:name=NAME, k-reciprocal, diffusion, mmr or collapse, each with options "
+                      "(docs/search.md); repeatable, in order."),
     click.option("--fuse", default="", metavar="F",
-                 help="How several descriptors become one ranking; this version compares one."),
+                 help="How several --descriptor become one ranking: weighted (the default), rrf or adaptive."),
     filters,
     click.option("--normalise", type=click.Choice(["mass", "none"]), default="mass", show_default=True,
                  help="mass: mass measures divide each vector by its sum; none: as stored."),

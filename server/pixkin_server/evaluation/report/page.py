@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from pixkin_export.whole_file import write_whole
+from pixkin_proto.whole_file import write_whole
 from pixkin_scoring.evaluation.classification import Classification
 from pixkin_scoring.evaluation.evaluating import Evaluation
 

@@ -1,4 +1,4 @@
-"""The file of a whitening: what `heads.whitening` projects a descriptor on, and which descriptor it was learnt of.
+"""A whitening: what a descriptor is projected on, of which descriptor it was learnt, and its file.
 
 An uncompressed npz of the arrays and words of `Whitening` and of `sha256`, the SHA-256 over them. It is read without
 pickle, and what it holds is checked, since a wrong number gives wrong vectors and no error.
@@ -17,19 +17,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from pixkin_proto.descriptors import MAX_DIM
 from pixkin_proto.errors import InvalidArgument, PixkinError
 from pixkin_proto.names import check_name
-
-from pixkin_export.differences import first_line
-from pixkin_export.whole_file import write_whole
+from pixkin_proto.whole_file import write_whole
 
 MAX_BYTES = 2**31
 """No ONNX file could hold more."""
 ORTHONORMAL = 1e-4
 """How far a product of two components may be from 0 or 1: rounding of float32 is a hundredth of it."""
 _ARRAYS = ("mean", "components", "eigenvalues")
-_WORDS = ("fingerprint", "descriptor")
+_WORDS = ("fingerprint", "descriptor", "normalise")
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
@@ -37,9 +36,11 @@ _FINGERPRINT = re.compile("[0-9a-f]{64}")
 class Whitening:
     """Principal components of a descriptor.
 
-    mean: (d,) · components: (k, d), orthonormal rows · eigenvalues: (k,), the variances along them, positive and
-    descending · all float32 or float64 · fingerprint, descriptor: the extractor that computed the vectors which they
-    were learnt of, and which of its descriptors. Raises InvalidArgument for anything else.
+    mean: (d,) · components: (k, d), orthonormal rows · eigenvalues: (k,), what whitening divides by the square root of,
+    positive and descending: the variances along the components, or what regularised ones stand for · all float32 or
+    float64 · fingerprint, descriptor: the extractor that computed the vectors which they were learnt of (empty for
+    imported vectors), and which of its descriptors · normalise: l2 where vectors are divided by their length first,
+    else empty. Raises InvalidArgument for anything else.
     """
 
     mean: NDArray[Any]
@@ -47,11 +48,14 @@ class Whitening:
     eigenvalues: NDArray[Any]
     fingerprint: str
     descriptor: str
+    normalise: str = ""
 
     def __post_init__(self) -> None:
         check_name("descriptor", self.descriptor)
-        if not _FINGERPRINT.fullmatch(self.fingerprint):
+        if self.fingerprint and not _FINGERPRINT.fullmatch(self.fingerprint):
             raise InvalidArgument(f"a whitening names its extractor by a fingerprint, not by {self.fingerprint[:80]!r}")
+        if self.normalise not in ("", "l2"):
+            raise InvalidArgument(f"a whitening normalises by l2 or not at all, not by {self.normalise[:80]!r}")
         if fault := self._fault():
             raise InvalidArgument(f"this is no whitening: {fault}; learn it again")
 
@@ -85,38 +89,77 @@ class Whitening:
                 f"({fingerprint[:12]}); export with the options of that time, or learn it again"
             )
 
+    def applied(self, vectors: NDArray[Any], *, dims: int | None = None, whiten: bool = True) -> NDArray[np.float64]:
+        """Return vectors (…, d) projected on the first `dims` components and divided by their length, (…, dims).
+
+        whiten: divide by the square roots of the eigenvalues in between. A vector that equals the mean becomes zero.
+        Raises InvalidArgument for more dimensions than there are components.
+        """
+        given = np.asarray(vectors, np.float64)
+        centred = (unit_length(given) if self.normalise else given) - self.mean
+        return unit_length(centred @ self.projection(dims, whiten=whiten).T)
+
+    def projection(self, dims: int | None = None, *, whiten: bool = True) -> NDArray[np.float64]:
+        """Return the rows that centred vectors are multiplied with, (dims, d). Raises InvalidArgument."""
+        most = len(self.components)
+        if dims is not None and not 1 <= dims <= most:
+            raise InvalidArgument(
+                f"the whitening has {most} components, and {dims} dimensions are asked for; ask for 1 to {most}"
+            )
+        rows: NDArray[np.float64] = self.components[:dims].astype(np.float64)
+        return rows / np.sqrt(self.eigenvalues[:dims, np.newaxis]) if whiten else rows
+
+
+def unit_length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors (…, d) divided by their length; zero vectors stay zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    found: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1)
+    return found
+
 
 def write_whitening(path: Path, whitening: Whitening) -> None:
     """Write a whitening; the same one gives the same bytes. Raises InvalidArgument where the file cannot be written."""
+    write_whole(path, whitening_to_bytes(whitening), otherwise="name another place")
+
+
+def whitening_to_bytes(whitening: Whitening) -> bytes:
+    """Return the content of a whitening's file."""
     content, file = asdict(whitening), BytesIO()
     np.savez(file, **content, sha256=_digest(content))
-    write_whole(path, file.getvalue(), otherwise="name another place")
+    return file.getvalue()
 
 
 def read_whitening(path: Path) -> Whitening:
     """Return a whitening. Raises InvalidArgument for a file that is none, is damaged, or holds pickled objects."""
     try:
-        content = _read(path)
+        data = path.read_bytes()
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror or error}") from error
+    return whitening_from_bytes(data, str(path))
+
+
+def whitening_from_bytes(data: bytes, name: str) -> Whitening:
+    """Return the whitening of a file's content. name: of the file, for errors. Raises InvalidArgument."""
+    try:
+        content = _read(data)
     except (ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
-        reason = first_line(error)
+        reason = str(error).partition("\n")[0]
         raise InvalidArgument(
-            f"{path} is no file of a whitening, or a damaged one: {reason}; learn it again"
+            f"{name} is no file of a whitening, or a damaged one: {reason}; learn it again"
         ) from error
     if content.pop("sha256") != _digest(content):
-        raise InvalidArgument(f"{path} has been damaged or edited: its SHA-256 does not fit; learn it again")
+        raise InvalidArgument(f"{name} has been damaged or edited: its SHA-256 does not fit; learn it again")
     try:
         return Whitening(**content)
     except PixkinError as error:
-        raise InvalidArgument(f"{path}: {error.message}") from error
+        raise InvalidArgument(f"{name}: {error.message}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(path) as archive:
+def _read(data: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(BytesIO(data)) as archive:
         if sum(each.file_size for each in archive.infolist()) > MAX_BYTES:
             raise ValueError("it holds more than 2 GB")
-    with np.load(path, allow_pickle=False) as file:
+    with np.load(BytesIO(data), allow_pickle=False) as file:
         arrays = {name: np.asarray(file[name]) for name in _ARRAYS}
         return arrays | {name: str(file[name]) for name in (*_WORDS, "sha256")}
 

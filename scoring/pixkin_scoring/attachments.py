@@ -1,0 +1,54 @@
+"""What is kept with a collection and used by its searches: read once for every state of the collection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pixkin_proto.errors import InvalidPlan
+
+from pixkin_scoring.items import Collection
+from pixkin_scoring.stores import Store
+
+MOST = 16
+"""Attachments that stay in memory; a whitening of 2,048 dimensions takes 32 MB."""
+
+_kept: dict[tuple[str, str, str], tuple[int, Any]] = {}
+_lock = threading.Lock()
+
+
+def whitening_key(name: str) -> str:
+    """Return the key of a whitening among a collection's attachments."""
+    return f"whitening:{name}"
+
+
+def attachment(store: Store, collection: Collection, key: str, read: Callable[[bytes, str], Any]) -> Any:
+    """Return an attachment as `read` (bytes, name) makes it. Raises InvalidPlan when the collection has none."""
+    found = optional_attachment(store, collection, key, read)
+    if found is None:
+        kind, _, name = key.partition(":")
+        raise InvalidPlan(
+            f"collection {collection.name} has no {kind} '{name}'; attach it with: "
+            f"pixkin {kind} attach {collection.name} FILE --as {name}"
+        )
+    return found
+
+
+def optional_attachment(store: Store, collection: Collection, key: str, read: Callable[[bytes, str], Any]) -> Any:
+    """Return an attachment as `read` makes it, None when there is none.
+
+    It is read anew when the collection has been written to: every write raises its generation.
+    """
+    place = (store.name, collection.name, key)
+    with _lock:
+        known = _kept.get(place)
+    if known is not None and known[0] == collection.generation:
+        return known[1]
+    stored = store.get_attachment(collection.name, key)
+    found = None if stored is None else read(stored[0], key)
+    with _lock:
+        while len(_kept) >= MOST:
+            del _kept[next(iter(_kept))]
+        _kept[place] = collection.generation, found
+    return found
