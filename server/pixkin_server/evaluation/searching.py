@@ -12,7 +12,7 @@ from pixkin_proto.names import resolve_descriptor
 from pixkin_scoring.evaluation.evaluating import Ranking
 from pixkin_scoring.evaluation.judgements import JudgedQuery
 from pixkin_scoring.measures import Better, find_measure
-from pixkin_scoring.plan import MAX_SIZE, DescriptorChoice, Plan
+from pixkin_scoring.plan import CANDIDATES, MAX_SIZE, DescriptorChoice, Plan
 from pixkin_scoring.results import SearchResult
 
 from pixkin_server.api import Query, Service
@@ -39,7 +39,8 @@ class Searching:
     ) -> None:
         self._service, self._collection, self._examples = service, collection, examples
         self._items = service.describe(collection).items
-        size = min(max(self._items, 1), MAX_SIZE)
+        depth = CANDIDATES.parse(plan.candidates).options.get("depth", MAX_SIZE)
+        size = min(max(self._items, 1), MAX_SIZE, max(int(depth), 1))
         self._plan = replace(
             plan, size=size, offset=0, include_self=include_self, fit_deadline=False, allow_partial=False,
             omit_labels=True,

@@ -11,6 +11,7 @@ from pixkin_proto.errors import InvalidArgument
 from pixkin_scoring.evaluation.evaluating import Evaluation, Ranking, evaluate
 from pixkin_scoring.evaluation.judgements import GroundTruth, JudgedQuery
 from pixkin_scoring.evaluation.protocols import find_protocol
+from pixkin_scoring.evaluation.protocols.notes import quantity
 from pixkin_scoring.evaluation.protocols.protocol import Protocol, Reading
 from pixkin_scoring.evaluation.runs import read_run
 from pixkin_scoring.plan import Plan
@@ -136,7 +137,8 @@ def rate_run(name: str, run: Path, settings: Settings) -> Outcome:
     nothing = Ranking((), np.empty(0), 0.0)
     found = _rated(task, lambda query: rankings.get(query.name, nothing), lambda queries: queries)
     missing = len(named - set(rankings))
-    notes = (f"{missing:,} queries are not in the run and count 0",) if missing else ()
+    counts = quantity(missing, "query counts 0: it is", "queries count 0: they are")
+    notes = (f"{counts} not in the run",) if missing else ()
     return Outcome(replace(found, notes=(*found.notes, *notes)), None)
 
 
