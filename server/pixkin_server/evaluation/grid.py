@@ -16,6 +16,7 @@ from pixkin_scoring.items import Collection
 from pixkin_scoring.plan import DescriptorChoice, Plan, check_measure
 
 from pixkin_server.api import Service
+from pixkin_server.evaluation.outcome import read_evaluation
 from pixkin_server.evaluation.task import Task
 
 FLOAT_BYTES = 4
@@ -85,10 +86,10 @@ def kept(folder: Path | None, name: str) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError:  # the run was interrupted while it wrote
+        found = read_evaluation(path)
+    except InvalidArgument:  # the run was interrupted while it wrote
         return None
-    return found
+    return found if found.keys() >= {"headline", "map", "interval", "timings_ms"} else None
 
 
 def keep(folder: Path | None, name: str, figures: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from pixkin_proto.errors import InvalidArgument, listed
-from pixkin_scoring.evaluation.evaluating import Evaluation
+from pixkin_scoring.evaluation.evaluating import Evaluation, mean_name
 from pixkin_scoring.evaluation.significance import bootstrap_interval, paired_randomisation
 from pixkin_scoring.items import Collection
 from pixkin_scoring.plan import Plan
@@ -26,8 +26,10 @@ PACKAGES = ("pixkin", "numpy", "numba", "onnxruntime", "onnxruntime-gpu")
 class Comparison:
     """Two evaluations of the same queries: means, their difference (second − first), its interval, p, and who won."""
 
+    measure: str
     first: float
     second: float
+    difference: float
     interval: tuple[float, float]
     p: float
     better: int
@@ -74,6 +76,7 @@ def to_json(
 
 def compare(first: Path, second: Path, *, by: str = "") -> Comparison:
     """Compare two evaluations query by query, by their headline or another measure. Raises InvalidArgument."""
+    by = by[1:] if by.startswith("mAP") else by
     files = {path: read_evaluation(path) for path in (first, second)}
     headlines = [found.get("headline") for found in files.values()]
     if not by and headlines[0] != headlines[-1]:
@@ -89,8 +92,10 @@ def compare(first: Path, second: Path, *, by: str = "") -> Comparison:
     names = sorted(a)  # what is drawn must not depend on the order of a file
     x, y = (np.array([scores[name] for name in names]) for scores in (a, b))
     return Comparison(
+        measure=mean_name(by or str(headlines[0])),
         first=float(x.mean()),
         second=float(y.mean()),
+        difference=float((y - x).mean()),
         interval=bootstrap_interval(y - x),
         p=paired_randomisation(x, y),
         better=int(np.count_nonzero(y > x)),

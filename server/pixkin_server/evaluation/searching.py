@@ -51,6 +51,10 @@ class Searching:
                 "distractors are mixed into plain rankings; a plan that expands or re-ranks takes none"
             )
         self._compatible: set[str] = set()
+        if collection in distractors or len(set(distractors)) < len(distractors):
+            raise InvalidArgument(
+                f"distractors are collections besides {collection}, each named once, not {', '.join(distractors)}"
+            )
         self._distractors = [self._checked(name) for name in distractors]
 
     @property
@@ -71,7 +75,8 @@ class Searching:
 
     def _mixed(self, ranking: Ranking, query: Query) -> Ranking:
         if query.id:
-            query = Query(vectors=self._service.get(self._collection, query.id, vectors=True).vectors)
+            stored = self._service.get(self._collection, query.id, vectors=True).vectors
+            query = Query(vectors={each.name: stored[each.name] for each in self.ran.descriptors})
         began = time.perf_counter()
         others = [(name, self._of(name, query)) for name in self._distractors]
         ids = [*ranking.ids, *(f"{name}/{item}" for name, found in others for item in found.hits.ids)]
@@ -83,7 +88,8 @@ class Searching:
 
     def _of(self, name: str, query: Query) -> SearchResult:
         items = min(max(self._service.describe(name).items, 1), MAX_SIZE)
-        return self._service.search(name, [query], replace(self.ran, size=items, candidates="auto"))
+        plan = replace(self.ran, size=items, candidates=f"exact:depth={items}", filter=())
+        return self._service.search(name, [query], plan)
 
     def _checked(self, name: str) -> str:
         """Return the name of a collection whose vectors compare with those of the one that is searched."""
@@ -92,7 +98,9 @@ class Searching:
         for choice in self._plan.descriptors or (DescriptorChoice(),):
             wanted = resolve_descriptor(choice.name, list(mine))
             other = theirs.get(wanted)
-            if other is None or (other.fingerprint, other.dim) != (mine[wanted].fingerprint, mine[wanted].dim):
+            if other is None:
+                raise InvalidArgument(f"{name} has no descriptor {wanted}; index both collections with one extractor")
+            if (other.fingerprint, other.dim) != (mine[wanted].fingerprint, mine[wanted].dim):
                 raise InvalidArgument(
                     f"{wanted} of {name} was not made by the extractor of {self._collection}; index both with one"
                 )

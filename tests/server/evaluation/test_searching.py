@@ -88,6 +88,6 @@ def test_a_picture_is_found_by_its_name_below_a_folder(service: Any, photos: Pat
 
 
 def test_distractors_are_checked_before_anything_is_searched(service: Any) -> None:
-    with pytest.raises(InvalidArgument, match=r"gap of vectors was not made by the extractor of photos"):
+    with pytest.raises(InvalidArgument, match=r"vectors has no descriptor efficientnet-lite0.gap"):
         Searching(service, "photos", GAP, Examples(service, "photos"), distractors=["vectors"])
     assert service.plans == []

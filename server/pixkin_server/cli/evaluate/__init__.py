@@ -57,10 +57,14 @@ def evaluate(
     if run:
         if grid or any(work.values()):
             raise click.UsageError("--run rates a file and searches nothing; leave out --report, --grid and --from")
+        if settings.queries or settings.images or settings.distractors:
+            raise click.UsageError("--run has rankings already; leave out --queries, --images and --distractors")
         _rate(protocol, run, settings, as_json=as_json)
         return
     _check(work, grid=grid)
     plan = shared.plan_from_options(options)
+    if grid and any(choice.measure for choice in plan.descriptors):
+        raise click.UsageError("a --grid tries the --measures that are named, or all; leave out --measure")
     with shared.connected(options) as service:
         from pixkin_server.evaluation.task import read_task
 

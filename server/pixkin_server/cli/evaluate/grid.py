@@ -32,7 +32,7 @@ def run_grid(service: Service, task: Task, plan: Plan, work: dict[str, Any], *, 
     if work["report"]:
         require_matplotlib()  # the best combination's page is drawn behind hours of searching
     described = service.describe(task.collection)
-    measures = [name for name in work["measures"].split(",") if name]
+    measures = [name.strip() for name in work["measures"].split(",") if name.strip()]
     wanted = grid.cells(described, _plans(plan, work["plans"]), measures=measures)
     examples = Examples(service, task.collection, images=task.settings.images, keep=True)
     report: Path | None = work["report"]

@@ -69,7 +69,7 @@ def test_distractors_of_another_extractor_are_refused_by_name(
 ) -> None:
     for collection in (made, "nowhere"):
         ran = pixkin("evaluate", "labels", line, "--distractors", far, "--distractors", collection, *where)
-        said = f"at of {made} was not made by the extractor of {line}"
+        said = f"{made} has no descriptor at"
         assert_refused(ran, said if collection == made else "[UNKNOWN_COLLECTION]")
 
 
@@ -79,3 +79,10 @@ def test_distractors_under_a_further_stage_are_refused(
 ) -> None:
     ran = pixkin("evaluate", "labels", line, "--distractors", far, stage, "average:n=1", *where)
     assert_refused(ran, "distractors are mixed into plain rankings")
+
+
+def test_a_collection_is_no_distractor_of_itself_and_none_is_named_twice(pixkin: Cli, line: str, where: Where) -> None:
+    for names in ((line,), ("others", "others")):
+        flags = [word for name in names for word in ("--distractors", name)]
+        ran = pixkin("evaluate", "labels", line, *flags, *where)
+        assert_refused(ran, f"distractors are collections besides {line}, each named once")

@@ -92,7 +92,7 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_runs_none(
     [
         (("labels", "--level", "wide"), "labels has no levels"),
         (("labels", "--quality", "Fame@3"), "there is no measure of quality 'Fame@3'"),
-        (("labels", "--quality", "P"), "P takes a cutoff"),
+        (("labels", "--quality", "P"), "P takes a whole number"),
         (("labels", "--measure", "chi2"), "[MEASURE_NOT_APPLICABLE]"),
         (("labels", "--descriptor", "nobody"), "[UNKNOWN_DESCRIPTOR]"),
         (("labels", "--candidates", "some"), "[INVALID_PLAN]"),
