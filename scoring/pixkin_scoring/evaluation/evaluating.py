@@ -191,10 +191,14 @@ def judged(ids: Sequence[str], judgement: Judgement, removed: Iterable[str] = ()
         gains[at] = judgement.grades.get(ids[at], 1)
     junk = np.fromiter(map(judgement.junk.__contains__, ids), np.bool_, len(ids)) if judgement.junk else None
     total = len(judgement.relevant) - sum(item in judgement.relevant for item in removed)
+    judged_wrong = {item for item, grade in judgement.grades.items() if grade <= 0}
+    wrong = np.fromiter(map(judged_wrong.__contains__, ids), np.bool_, len(ids)) if judged_wrong else None
     return Ranked(
         gains=gains if junk is None else gains[~junk],
         with_junk=gains if junk is None else np.where(junk, 0, gains),
         ideal=_ideal(judgement, total, removed),
+        wrong=wrong if junk is None or wrong is None else wrong[~junk],
+        unfound=len(judged_wrong.difference(ids)),
     )
 
 

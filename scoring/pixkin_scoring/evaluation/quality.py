@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pixkin_proto.errors import InvalidArgument, listed
 
 RECALL_LEVELS = np.arange(11) / 10
+CUTOFF = re.compile("[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,16 @@ class Ranked:
     """One ranking as its judgement sees it, best first.
 
     gains: (n,) int64, without the junk; above 0 is relevant · with_junk: the same with the junk at its places, as wrong
-    answers · ideal: the gains above 0 of all judged items, descending, found or not; at least one.
+    answers · ideal: the gains above 0 of all judged items, descending, found or not; at least one · wrong: (n,) bool,
+    which of gains were judged and found wrong; None where whatever is not relevant is wrong · unfound: how many that
+    were judged wrong the ranking misses.
     """
 
     gains: NDArray[np.int64]
     with_junk: NDArray[np.int64]
     ideal: NDArray[np.int64]
+    wrong: NDArray[np.bool_] | None = None
+    unfound: int = 0
 
     @property
     def total(self) -> int:
@@ -124,10 +130,10 @@ def r_precision(ranked: Ranked) -> float:
     return precision(ranked, ranked.total)
 
 
-def reciprocal_rank(ranked: Ranked) -> float:
-    """Return 1 / the rank of the first relevant item, 0 when there is none."""
+def reciprocal_rank(ranked: Ranked, k: int | None = None) -> float:
+    """Return 1 / the rank of the first relevant item, 0 when there is none, or none among the first k."""
     ranks = ranked.ranks
-    return 1 / float(ranks[0]) if len(ranks) else 0.0
+    return 1 / float(ranks[0]) if len(ranks) and (k is None or ranks[0] <= k) else 0.0
 
 
 def ndcg(ranked: Ranked, k: int | None = None) -> float:
@@ -171,12 +177,11 @@ def parse_quality(name: str) -> Score:
     quality = QUALITIES.get(family)
     if quality is None:
         raise InvalidArgument(f"there is no measure of quality '{name}'; choose from {listed(QUALITIES, most=20)}")
-    if at and quality.cut is not False and cutoff.isdecimal() and int(cutoff) > 0:
+    if at and quality.cut is not False and CUTOFF.fullmatch(cutoff):
         return partial(quality.score, k=int(cutoff))
     if at or quality.cut:
-        raise InvalidArgument(
-            f"{name}: {family} takes {'no cutoff' if quality.cut is False else 'a cutoff, as in @10'}"
-        )
+        allowed = "no cutoff" if quality.cut is False else "a whole number from 1 as its cutoff, as in @10"
+        raise InvalidArgument(f"{name}: {family} takes {allowed}")
     return quality.score
 
 
@@ -197,7 +202,7 @@ for _quality in (
     Quality("P_revisited", precision_revisited, True, "P at min(k, last relevant rank) (Radenović et al., CVPR 2018)"),
     Quality("recall", recall, True, f"relevant among the first k / R ({_TREC}: recall_k)"),
     Quality("R-precision", r_precision, False, f"P at R ({_TREC}: Rprec)"),
-    Quality("RR", reciprocal_rank, False, f"1 / rank of the first relevant item ({_TREC}: recip_rank)"),
+    Quality("RR", reciprocal_rank, None, f"1 / rank of the first relevant item ({_TREC}: recip_rank)"),
     Quality("nDCG", ndcg, None, f"Σ gain / log2(rank + 1), of the ideal one's ({_TREC}: ndcg, ndcg_cut)"),
     Quality("N-S", n_s, False, "relevant among the first 4 (Nistér and Stewénius, CVPR 2006)"),
 ):

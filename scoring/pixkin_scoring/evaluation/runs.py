@@ -152,7 +152,7 @@ def _judgement_lines(query: JudgedQuery, setup: str) -> Iterator[str]:
 
 def _opened(path: Path) -> TextIO:
     try:
-        return path.open("w", encoding="utf-8", newline="\n")
+        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
 

@@ -23,16 +23,19 @@ class Examples:
 
     def __init__(self, service: Service, collection: str, *, images: Path | None = None, keep: bool = False) -> None:
         self._service, self._collection, self._images = service, collection, images
-        self._extractors = sorted({d.extractor for d in service.describe(collection).descriptors if d.fingerprint})
+        descriptors = service.describe(collection).descriptors
+        self._known = frozenset(descriptor.name for descriptor in descriptors)
+        self._extractors = sorted({descriptor.extractor for descriptor in descriptors if descriptor.fingerprint})
         self._kept: dict[str, Vectors] | None = {} if keep else None
-        self._files: dict[str, Path] | None = None
+        self._files: dict[str, str] | None = None
 
     def query(self, judged: JudgedQuery) -> Query:
         """Return what is searched with. Raises InvalidArgument when a picture that is needed cannot be found."""
         if judged.picture or judged.box:
             return self._picture(judged)
         if judged.collection and judged.collection != self._collection:
-            return Query(vectors=self._service.get(judged.collection, judged.item, vectors=True).vectors)
+            stored = self._service.get(judged.collection, judged.item, vectors=True).vectors
+            return Query(vectors={name: vector for name, vector in stored.items() if name in self._known})
         return Query(id=judged.item)
 
     def file(self, judged: JudgedQuery) -> Path | None:
@@ -42,7 +45,8 @@ class Examples:
         source = Path(self._service.get(judged.collection or self._collection, judged.item).source)
         if source.is_file():
             return source
-        return self._by_name().get(PurePosixPath(judged.item).stem)
+        name = self._by_name().get(PurePosixPath(judged.item).stem)
+        return None if name is None else Path(name)
 
     def _picture(self, judged: JudgedQuery) -> Query:
         known = None if self._kept is None else self._kept.get(judged.name)
@@ -68,10 +72,14 @@ class Examples:
                 query.image or b"", extractor=name, crop=query.crop
             ).vectors.items()
         }
-        stored = {descriptor.name for descriptor in self._service.describe(self._collection).descriptors}
-        return {name: vector for name, vector in found.items() if name in stored}
+        return {name: vector for name, vector in found.items() if name in self._known}
 
-    def _by_name(self) -> dict[str, Path]:
+    def _by_name(self) -> dict[str, str]:
         if self._files is None:
-            self._files = {file.stem: file for file in sorted(self._images.rglob("*"))} if self._images else {}
+            self._files = pictures_by_name(self._images)
         return self._files
+
+
+def pictures_by_name(folder: Path | None) -> dict[str, str]:
+    """Return the files below a folder by their name without suffix; nothing where there is no folder."""
+    return {file.stem: str(file) for file in sorted(folder.rglob("*")) if file.is_file()} if folder else {}

@@ -15,6 +15,8 @@ from pixkin_proto.names import resolve_descriptor
 from pixkin_scoring.items import Collection
 from pixkin_scoring.plan import DescriptorChoice, Plan, check_measure
 
+from pixkin_server.api import Service
+from pixkin_server.evaluation.outcome import read_evaluation
 from pixkin_server.evaluation.task import Task
 
 FLOAT_BYTES = 4
@@ -57,11 +59,24 @@ def cells(described: Collection, plans: Mapping[str, Plan], *, measures: Sequenc
     return found
 
 
-def key(cell: Cell, task: Task, described: Collection) -> str:
-    """Return a name for the file of a cell's figures; another ground truth, setting or state has another one."""
-    state = [asdict(cell.plan), task.protocol.name, repr(task.settings), task.collection, described.generation]
-    state.append(_digest(task.settings.ground_truth))
-    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:10]
+def state(service: Service, task: Task, described: Collection) -> str:
+    """Return a digest of all that the figures of a grid depend on besides its cells: data, ground truth, settings."""
+    queries = task.truth.queries
+    others = sorted({*task.settings.distractors, *(query.collection for query in queries if query.collection)})
+    facts = [
+        task.protocol.name,
+        repr(task.settings),
+        (task.collection, described.generation),
+        [(name, service.describe(name).generation) for name in others],
+        _digest(task.settings.ground_truth),
+        [(query.name, query.item, query.picture, _facts(query.picture)) for query in queries],
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def key(cell: Cell, state: str) -> str:
+    """Return a name for the file of a cell's figures; another plan or state has another one."""
+    digest = hashlib.sha256(json.dumps([asdict(cell.plan), state], sort_keys=True).encode()).hexdigest()[:10]
     return "_".join(filter(None, (cell.descriptor, cell.measure, _plain(cell.variant), digest))) + ".json"
 
 
@@ -71,10 +86,10 @@ def kept(folder: Path | None, name: str) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError:  # the run was interrupted while it wrote
+        found = read_evaluation(path)
+    except InvalidArgument:  # the run was interrupted while it wrote
         return None
-    return found
+    return found if found.keys() >= {"headline", "map", "interval", "timings_ms"} else None
 
 
 def keep(folder: Path | None, name: str, figures: Mapping[str, Any]) -> None:
@@ -128,6 +143,14 @@ def _digest(ground_truth: Path | None) -> str:
         whole.update(file.name.encode(errors="surrogateescape") + b"\0")
         whole.update(file.read_bytes() if file.is_file() else b"")
     return whole.hexdigest()
+
+
+def _facts(picture: str) -> tuple[int, int] | None:
+    path = Path(picture)
+    if not picture or not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from pixkin_proto.names import resolve_descriptor
 from pixkin_scoring.evaluation.evaluating import Ranking
 from pixkin_scoring.evaluation.judgements import JudgedQuery
 from pixkin_scoring.measures import Better, find_measure
-from pixkin_scoring.plan import MAX_SIZE, DescriptorChoice, Plan
+from pixkin_scoring.plan import CANDIDATE_RULE, MAX_SIZE, DescriptorChoice, Plan
 from pixkin_scoring.results import SearchResult
 
 from pixkin_server.api import Query, Service
@@ -39,7 +39,8 @@ class Searching:
     ) -> None:
         self._service, self._collection, self._examples = service, collection, examples
         self._items = service.describe(collection).items
-        size = min(max(self._items, 1), MAX_SIZE)
+        depth = CANDIDATE_RULE.parse(plan.candidates).options.get("depth", MAX_SIZE)
+        size = min(max(self._items, 1), MAX_SIZE, max(int(depth), 1))
         self._plan = replace(
             plan, size=size, offset=0, include_self=include_self, fit_deadline=False, allow_partial=False,
             omit_labels=True,
@@ -50,6 +51,10 @@ class Searching:
                 "distractors are mixed into plain rankings; a plan that expands or re-ranks takes none"
             )
         self._compatible: set[str] = set()
+        if collection in distractors or len(set(distractors)) < len(distractors):
+            raise InvalidArgument(
+                f"distractors are collections besides {collection}, each named once, not {', '.join(distractors)}"
+            )
         self._distractors = [self._checked(name) for name in distractors]
 
     @property
@@ -70,7 +75,8 @@ class Searching:
 
     def _mixed(self, ranking: Ranking, query: Query) -> Ranking:
         if query.id:
-            query = Query(vectors=self._service.get(self._collection, query.id, vectors=True).vectors)
+            stored = self._service.get(self._collection, query.id, vectors=True).vectors
+            query = Query(vectors={each.name: stored[each.name] for each in self.ran.descriptors})
         began = time.perf_counter()
         others = [(name, self._of(name, query)) for name in self._distractors]
         ids = [*ranking.ids, *(f"{name}/{item}" for name, found in others for item in found.hits.ids)]
@@ -82,7 +88,8 @@ class Searching:
 
     def _of(self, name: str, query: Query) -> SearchResult:
         items = min(max(self._service.describe(name).items, 1), MAX_SIZE)
-        return self._service.search(name, [query], replace(self.ran, size=items, candidates="auto"))
+        plan = replace(self.ran, size=items, candidates=f"exact:depth={items}", filter=())
+        return self._service.search(name, [query], plan)
 
     def _checked(self, name: str) -> str:
         """Return the name of a collection whose vectors compare with those of the one that is searched."""
@@ -91,7 +98,9 @@ class Searching:
         for choice in self._plan.descriptors or (DescriptorChoice(),):
             wanted = resolve_descriptor(choice.name, list(mine))
             other = theirs.get(wanted)
-            if other is None or (other.fingerprint, other.dim) != (mine[wanted].fingerprint, mine[wanted].dim):
+            if other is None:
+                raise InvalidArgument(f"{name} has no descriptor {wanted}; index both collections with one extractor")
+            if (other.fingerprint, other.dim) != (mine[wanted].fingerprint, mine[wanted].dim):
                 raise InvalidArgument(
                     f"{wanted} of {name} was not made by the extractor of {self._collection}; index both with one"
                 )

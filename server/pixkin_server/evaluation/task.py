@@ -10,13 +10,15 @@ import numpy as np
 from pixkin_proto.errors import InvalidArgument
 from pixkin_scoring.evaluation.evaluating import Evaluation, Ranking, evaluate
 from pixkin_scoring.evaluation.judgements import GroundTruth, JudgedQuery
+from pixkin_scoring.evaluation.library import parse_measure
 from pixkin_scoring.evaluation.protocols import find_protocol
+from pixkin_scoring.evaluation.protocols.notes import quantity
 from pixkin_scoring.evaluation.protocols.protocol import Protocol, Reading
 from pixkin_scoring.evaluation.runs import read_run
 from pixkin_scoring.plan import Plan
 
 from pixkin_server.api import Service
-from pixkin_server.evaluation.examples import Examples
+from pixkin_server.evaluation.examples import Examples, pictures_by_name
 from pixkin_server.evaluation.searching import Searching
 from pixkin_server.evaluation.sources import labels_of, query_source, without_queries
 
@@ -69,6 +71,8 @@ def read_task(service: Service, name: str, collection: str, filters: Sequence[st
     described = service.describe(collection)
     encodes = any(descriptor.fingerprint for descriptor in described.descriptors)
     source = query_source(service, collection, settings.queries) if settings.queries else None
+    for measure in settings.quality:
+        parse_measure(measure)
     reading = Reading(
         items=without_queries(labels_of(service, collection, filters), source),
         ground_truth=settings.ground_truth,
@@ -76,6 +80,7 @@ def read_task(service: Service, name: str, collection: str, filters: Sequence[st
         seed=settings.seed,
         level=settings.level,
         crop=settings.area == "box" or (settings.area == "auto" and encodes),
+        picture=pictures_by_name(settings.images).get,
         skip_missing=settings.skip_missing,
     )
     return Task(protocol, protocol.read(reading), settings, collection)
@@ -136,7 +141,8 @@ def rate_run(name: str, run: Path, settings: Settings) -> Outcome:
     nothing = Ranking((), np.empty(0), 0.0)
     found = _rated(task, lambda query: rankings.get(query.name, nothing), lambda queries: queries)
     missing = len(named - set(rankings))
-    notes = (f"{missing:,} queries are not in the run and count 0",) if missing else ()
+    counts = quantity(missing, "query counts 0: it is", "queries count 0: they are")
+    notes = (f"{counts} not in the run",) if missing else ()
     return Outcome(replace(found, notes=(*found.notes, *notes)), None)
 
 

@@ -133,9 +133,9 @@ def test_ranks_beyond_the_end_of_a_ranking_count_as_wrong() -> None:
     ("name", "message"),
     [
         ("mAP", "choose from .*AP"),
-        ("P", "P takes a cutoff, as in @10"),
-        ("P@0", "P takes a cutoff"),
-        ("P@ten", "P takes a cutoff"),
+        ("P", "P takes a whole number from 1 as its cutoff, as in @10"),
+        ("P@0", "P takes a whole number"),
+        ("P@ten", "P takes a whole number"),
         ("N-S@4", "N-S takes no cutoff"),
         ("AP@", "AP"),
     ],

@@ -39,6 +39,18 @@ class Names:
             return None
         return found[0]
 
+    def query(self, name: str, picture: str | None) -> tuple[str, str] | None:
+        """Return a query's item, or else its picture's file, as (item, picture); None when there is neither."""
+        known = name in self._missing
+        item = self.find(name)
+        if item is not None:
+            return item, ""
+        if picture is None:
+            return None
+        if not known:
+            del self._missing[name]
+        return "", picture
+
     def find_all(self, names: Iterable[str]) -> frozenset[str]:
         """Return the ids of those that are there."""
         return frozenset(item for name in names if (item := self.find(name)) is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pixkin_proto.errors import InvalidArgument, listed
@@ -30,7 +30,7 @@ def read_oxford(reading: Reading) -> GroundTruth:
     check_given(reading, OXFORD)
     folder = given_folder(reading, OXFORD)
     names = Names(reading.items)
-    queries = [_query(folder, name, names, crop=reading.crop) for name in _query_names(folder)]
+    queries = [_query(folder, name, names, reading.picture, crop=reading.crop) for name in _query_names(folder)]
     found = tuple(query for query in queries if query is not None)
     missing = names.check(skip_missing=reading.skip_missing)
     lost = note_on_queries(len(queries) - len(found), "picture not in the collection")
@@ -44,14 +44,16 @@ def _query_names(folder: Path) -> list[str]:
     return found
 
 
-def _query(folder: Path, name: str, names: Names, *, crop: bool) -> JudgedQuery | None:
+def _query(
+    folder: Path, name: str, names: Names, find_picture: Callable[[str], str | None], *, crop: bool
+) -> JudgedQuery | None:
     picture, box = _picture_and_box(folder / f"{name}{ENDING}")
-    item = names.find(picture)
+    source = names.query(picture, find_picture(picture))
     answers = {part: names.find_all(listed_names) for part, listed_names in _answers(folder, name).items()}
-    if item is None:
+    if source is None:
         return None
     judgement = Judgement(answers["good"] | answers["ok"], answers["junk"])
-    return JudgedQuery(name, {SOLE: judgement}, item=item, box=box if crop else None)
+    return JudgedQuery(name, {SOLE: judgement}, item=source[0], picture=source[1], box=box if crop else None)
 
 
 def _picture_and_box(path: Path) -> tuple[str, Box]:

@@ -31,7 +31,8 @@ class Reading:
     items: labels of every item of the database by id; None when a run file is rated and no collection is at hand ·
     ground_truth: file or folder that the user named · queries: where queries come from that are not items of the
     database · seed: of queries that are drawn · level: of annotations that have several · crop: whether queries are cut
-    to the box of the ground truth · skip_missing: whether items that the ground truth names and the collection lacks
+    to the box of the ground truth · picture: the file of a query's picture by its name, for queries that are not in the
+    collection · skip_missing: whether items that the ground truth names and the collection lacks
     are left out and counted, in place of being refused.
     """
 
@@ -41,6 +42,7 @@ class Reading:
     seed: int = 0
     level: str = ""
     crop: bool = False
+    picture: Callable[[str], str | None] = lambda _name: None
     skip_missing: bool = False
 
 

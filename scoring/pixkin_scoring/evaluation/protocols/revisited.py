@@ -47,12 +47,13 @@ def read_revisited(reading: Reading) -> GroundTruth:
     images, entries = _read(given_file(reading, REVISITED))
     names = Names(reading.items)
     names.find_all(images)
-    removed = names.find_all(entry.picture for entry in entries)
+    asked = [(entry, names.query(entry.picture, reading.picture(entry.picture))) for entry in entries]
+    removed = frozenset(source[0] for _, source in asked if source and source[0])
     found = tuple(
-        JudgedQuery(entry.picture, _judgements(entry, names), item=item, box=entry.box if reading.crop else None,
-                    removed=removed)
-        for entry in entries
-        if (item := names.find(entry.picture)) is not None
+        JudgedQuery(entry.picture, _judgements(entry, names), item=source[0], picture=source[1],
+                    box=entry.box if reading.crop else None, removed=removed)
+        for entry, source in asked
+        if source is not None
     )  # fmt: skip
     missing = names.check(skip_missing=reading.skip_missing)
     lost = note_on_queries(len(entries) - len(found), "picture not in the collection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from pixkin_scoring.evaluation.protocols.names import Names
 from pixkin_scoring.evaluation.protocols.notes import note_on_queries
 from pixkin_scoring.evaluation.protocols.protocol import Protocol, QuerySource, Reading
 
+GRADE = re.compile("[+-]?[0-9]{1,6}")
+
 
 def read_trec(reading: Reading) -> GroundTruth:
     """Return the judged queries of a qrels file: `QID 0 ID GRADE` a line, relevant above 0, by the grade for nDCG.
@@ -26,7 +29,9 @@ def read_trec(reading: Reading) -> GroundTruth:
     check_given(reading, TREC, takes_queries=True)
     path = given_file(reading, TREC)
     if reading.items is not None and reading.queries is None:
-        raise InvalidArgument("trec needs queries: a list of lines QID QUERY, where QUERY is id:ITEM or a picture")
+        raise InvalidArgument(
+            "trec needs --queries FILE: a list of lines QID QUERY, where QUERY is id:ITEM or a picture"
+        )
     names = Names(reading.items)
     judgements = {name: _judgement(grades) for name, grades in _read_qrels(path, names).items()}
     missing = names.check(skip_missing=reading.skip_missing)
@@ -72,11 +77,10 @@ def _read_qrels(path: Path, names: Names) -> dict[str, dict[str, int]]:
 
 
 def _judged(path: Path, number: int, line: str) -> tuple[str, str, int]:
-    try:
-        name, _iteration, document, grade = line.split()
-        return name, document, int(grade)
-    except ValueError as error:
-        raise wrong_line(path, number, f"'{line}' is not QID 0 ID GRADE with a whole number as grade") from error
+    fields = line.split()
+    if len(fields) != 4 or not GRADE.fullmatch(fields[3]):
+        raise wrong_line(path, number, f"'{line}' is not QID 0 ID GRADE with a whole number of few digits as grade")
+    return fields[0], fields[2], int(fields[3])
 
 
 def _judgement(grades: Mapping[str, int]) -> Judgement:

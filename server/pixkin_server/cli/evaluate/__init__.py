@@ -53,12 +53,18 @@ def evaluate(
     if protocol is None or not (collection or run):
         raise click.UsageError("name a protocol and a collection")
     settings = _settings(options)
+    work = {name: options.pop(name) for name in ("report", "measures", "plans", "folder", "encoded_by")}
     if run:
+        if grid or any(work.values()):
+            raise click.UsageError("--run rates a file and searches nothing; leave out --report, --grid and --from")
+        if settings.queries or settings.images or settings.distractors:
+            raise click.UsageError("--run has rankings already; leave out --queries, --images and --distractors")
         _rate(protocol, run, settings, as_json=as_json)
         return
-    work = {name: options.pop(name) for name in ("report", "measures", "plans", "folder", "encoded_by")}
     _check(work, grid=grid)
     plan = shared.plan_from_options(options)
+    if grid and any(choice.measure for choice in plan.descriptors):
+        raise click.UsageError("a --grid tries the --measures that are named, or all; leave out --measure")
     with shared.connected(options) as service:
         from pixkin_server.evaluation.task import read_task
 
@@ -118,6 +124,7 @@ def _reported(service: Service, task: Task, plan: Plan, report: Path) -> Outcome
 
 def _index(service: Service, collection: str, folder: Path, extractors: Sequence[str]) -> None:
     from pixkin_proto.errors import InvalidArgument, UnknownCollection
+    from pixkin_scoring.evaluation.protocols.notes import quantity
 
     from pixkin_server.api import ExtractorChoice
     from pixkin_server.folders import Report, add_pictures, walk
@@ -139,4 +146,5 @@ def _index(service: Service, collection: str, folder: Path, extractors: Sequence
     with Progress("pictures", len(found)) as bar:
         add_pictures(service, collection, found, report, root=str(folder.resolve()), progress=bar)
     for refused in report.refused[:1]:
-        complain(f"{len(report.refused):,} pictures were refused, the first is {refused.id}: {refused.error}")
+        count = quantity(len(report.refused), "picture was", "pictures were")
+        complain(f"{count} refused, the first is {refused.id}: {refused.error}")

@@ -26,18 +26,22 @@ def run_grid(service: Service, task: Task, plan: Plan, work: dict[str, Any], *, 
     """Evaluate every combination, keep each in the report's folder, print the table, and return the best."""
     from pixkin_server.evaluation import grid
     from pixkin_server.evaluation.examples import Examples
+    from pixkin_server.evaluation.report.plots import require_matplotlib
     from pixkin_server.evaluation.report_folder import write_grid
 
+    if work["report"]:
+        require_matplotlib()  # the best combination's page is drawn behind hours of searching
     described = service.describe(task.collection)
-    measures = [name for name in work["measures"].split(",") if name]
+    measures = [name.strip() for name in work["measures"].split(",") if name.strip()]
     wanted = grid.cells(described, _plans(plan, work["plans"]), measures=measures)
     examples = Examples(service, task.collection, images=task.settings.images, keep=True)
     report: Path | None = work["report"]
     folder = report / "cells" if report else None
+    state = grid.state(service, task, described)
     results = []
     with Progress("searches", len(wanted) * len(task.truth.queries)) as bar:
         for cell in wanted:
-            name = grid.key(cell, task, described)
+            name = grid.key(cell, state)
             figures = grid.kept(folder, name)
             if figures is None:
                 figures = _figures(service, task, cell.plan, described, examples, bar)
@@ -81,16 +85,33 @@ def _print(rows: list[dict[str, str]]) -> None:
 def _plans(plan: Plan, texts: Sequence[str]) -> dict[str, Plan]:
     if not texts:
         return {"": plan}
-    found = {}
+    found: dict[str, Plan] = {}
     for text in texts:
         name, equals, flags = text.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{text!r} is not NAME=OPTIONS", param_hint="--plan")
-        found[name] = shared.plan_from_options(_plan_options.main(shlex.split(flags), standalone_mode=False))
+        if not (name and equals) or name in found:
+            raise click.BadParameter(f"{text!r} is not NAME=OPTIONS with a name of its own", param_hint="--plan")
+        found[name] = _plan(plan, text, flags)
     return found
 
 
-@click.command("--plan")
+def _plan(plan: Plan, text: str, flags: str) -> Plan:
+    """Read one plan; which descriptors are tried and which items fit is the same for all of them."""
+    from dataclasses import replace
+
+    try:
+        options = _plan_options.main(shlex.split(flags), standalone_mode=False)
+    except (click.UsageError, ValueError) as error:
+        raise click.BadParameter(f"{text!r}: {error}", param_hint="--plan") from error
+    variant = shared.plan_from_options(options)
+    if variant.descriptors or variant.filter:
+        raise click.BadParameter(
+            f"{text!r}: descriptors, measures and filters are those of the grid; write them beside --plan",
+            param_hint="--plan",
+        )
+    return replace(variant, descriptors=plan.descriptors, filter=plan.filter)
+
+
+@click.command("--plan", add_help_option=False)
 @shared.ranking_options
 def _plan_options(**options: Any) -> dict[str, Any]:
     return options

@@ -22,7 +22,7 @@ TRUTH_OPTIONS = (
                       "collection has an extractor, else the whole picture."),
     click.option("--images", type=FOLDER, metavar="DIR", help="Folder of the query pictures, if not where they were."),
     click.option("--level", default="", metavar="L", help="mirflickr: relevant (default) or potential annotations."),
-    click.option("--seed", type=int, default=0, show_default=True, metavar="N",
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
                  help="mirflickr: seed of the queries that are drawn."),
     click.option("--skip-missing", is_flag=True,
                  help="Leave out pictures of the ground truth that the collection lacks, and count them."),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pixkin_server.evaluation.task import Outcome
 
 
+LEAST_P = 1.5e-4
+"""Of 10,000 draws none was as extreme: p is not above 0.0001, and that is all that is known."""
+
+
 def counted(queries: Iterable[JudgedQuery]) -> Iterator[JudgedQuery]:
     """Yield queries, and show on stderr how many are done."""
     waiting = list(queries)
@@ -60,7 +64,7 @@ def print_comparison(first: Path, second: Path, by: str, *, as_json: bool) -> No
     if as_json:
         print_json(asdict(found))
         return
-    print_table(("figure", "value"), _compared(first, second, found), right=(1,))
+    print_table((found.measure, "value"), _compared(first, second, found), right=(1,))
 
 
 def _compared(first: Path, second: Path, found: Comparison) -> list[tuple[str, str]]:
@@ -68,8 +72,8 @@ def _compared(first: Path, second: Path, found: Comparison) -> list[tuple[str, s
     return [
         (str(first), f"{found.first:.4f}"),
         (str(second), f"{found.second:.4f}"),
-        ("difference", f"{found.second - found.first:+.4f}"),
+        ("difference", f"{found.difference:+.4f}"),
         ("95 % interval of the difference", f"{low:+.4f} to {high:+.4f}"),
-        ("p (paired randomisation)", f"{found.p:.4f}"),
+        ("p (paired randomisation)", f"{'≤ ' if found.p < LEAST_P else ''}{found.p:.4f}"),
         ("queries better, worse, equal", f"{found.better:,}, {found.worse:,}, {found.equal:,}"),
     ]

@@ -101,7 +101,7 @@ def test_queries_and_judgements_without_a_counterpart_are_refused_or_left_out(tm
 
 
 def test_a_collection_needs_queries(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="trec needs queries: a list of lines QID QUERY"):
+    with pytest.raises(InvalidArgument, match="trec needs --queries FILE: a list of lines QID QUERY"):
         read_trec(replace(trec(tmp_path), queries=None))
 
 
