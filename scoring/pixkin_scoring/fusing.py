@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,22 +56,27 @@ def fused(
     found: Sequence[Candidates],
     weights: Sequence[float],
     stage: Stage,
+    top: int,
     vectors: int,
     deadline: float,
 ) -> Ranked:
-    """Return one ranking of several, of the union of their candidates, ties by id.
+    """Return one ranking of several, of the union of their first `top` candidates, ties by id.
 
-    An item that one descriptor did not propose is fetched and has its true value there. The vectors are those of the
-    descriptors side by side, each times √weight, so that their inner product is the weighted mean.
+    An item that one descriptor did not propose is fetched and has its true value there. Candidates behind follow by
+    their best rank, so that more of them change nothing before. The vectors are those of the descriptors side by side,
+    each times √weight, so that their inner product is the weighted mean.
     """
-    ids = sorted({item for each in found for item in each.ids})
+    firsts = [replace(each, ids=each.ids[:top], values=each.values[:top]) for each in found]
+    ids = sorted({item for each in firsts for item in each.ids})
     by_descriptor = np.array(
-        [_scores_of(store, *pair, ids, deadline) for pair in zip(searches, found, strict=True)]
+        [_scores_of(store, *pair, ids, deadline) for pair in zip(searches, firsts, strict=True)]
     )  # fmt: skip
     shares = np.array(weights) / sum(weights)
     total = FUSIONS[stage.name].fuse(by_descriptor, shares, stage.options) if ids else np.empty(0)
     order = np.argsort(-total, kind="stable")
-    ranking = [ids[at] for at in order]
+    ranks = _ranks_behind(found, top, frozenset(ids))
+    ranking = [ids[at] for at in order] + list(ranks)
+    scored = np.concatenate([total[order], top / np.array([*ranks.values()], np.float64) * total.min(initial=1)])
     first = ranking[:vectors]
     pairs = [
         _mapped(search, _vectors_of(store, search, each, first, deadline) if first else None)
@@ -85,13 +90,23 @@ def fused(
     )
     return Ranked(
         ids=ranking,
-        scores=total[order],
-        values=total[order],
+        scores=scored,
+        values=scored,
         query=np.concatenate([root * own for root, (own, _) in zip(roots, pairs, strict=True)]),
         vectors=np.concatenate([root * rows for root, (_, rows) in zip(roots, pairs, strict=True)], axis=1),
         labels=labels,
         partial="; ".join(dict.fromkeys(each.partial for each in found if each.partial)),
     )
+
+
+def _ranks_behind(found: Sequence[Candidates], top: int, before: frozenset[str]) -> dict[str, int]:
+    """Return the candidates behind the first `top` of each descriptor by their best rank, in its order, ties by id."""
+    ranks: dict[str, int] = {}
+    for each in found:
+        for rank, item in enumerate(each.ids[top:], top + 1):
+            if item not in before:
+                ranks[item] = min(rank, ranks.get(item, rank))
+    return dict(sorted(ranks.items(), key=lambda each: (each[1], each[0])))
 
 
 def _mapped(search: CandidateSearch, vectors: Floats32 | None) -> tuple[Floats32, Floats32]:

@@ -21,6 +21,7 @@ Values = Mapping[str, int | float | str]
 class Fusion:
     """One way to make one ranking of several.
 
+    options: the first is `top`, how many of the first candidates of each descriptor it looks at; those behind follow ·
     fuse: (scores (m, n) by descriptor and candidate, weights (m,) above 0, options) -> (n,) scores in 0 to 1, higher is
     better.
     """
@@ -29,6 +30,8 @@ class Fusion:
     options: Mapping[str, Option]
     fuse: Callable[[Floats, Floats, Values], Floats]
 
+
+TOP = Option(int, 500, 1, 100_000)
 
 FUSIONS: dict[str, Fusion] = {}
 """Every fusion by name; the first is the default."""
@@ -44,8 +47,7 @@ def weighted(scores: Floats, weights: Floats, _options: Values) -> Floats:
 
     Fox and Shaw, Combination of Multiple Searches (CombSUM), TREC-2, 1994.
     """
-    found: Floats = weights @ _scaled(scores) / weights.sum()
-    return found
+    return _mean(_scaled(scores), weights)
 
 
 def reciprocal_rank(scores: Floats, weights: Floats, options: Values) -> Floats:
@@ -55,8 +57,7 @@ def reciprocal_rank(scores: Floats, weights: Floats, options: Values) -> Floats:
     """
     k = float(options["k"])
     ranks = 1 + np.array([np.searchsorted(np.sort(-row), -row) for row in scores])
-    found: Floats = (weights / weights.sum()) @ ((k + 1) / (k + ranks))
-    return found
+    return _mean((k + 1) / (k + ranks), weights)
 
 
 def adaptive(scores: Floats, weights: Floats, _options: Values) -> Floats:
@@ -70,12 +71,18 @@ def adaptive(scores: Floats, weights: Floats, _options: Values) -> Floats:
     return weighted(scores, weights / np.maximum(areas, 1 / scores.shape[1]), {})
 
 
+def _mean(scores: Floats, weights: Floats) -> Floats:
+    """Return the weighted mean of every column; a matrix product may round those of two equal columns differently."""
+    found: Floats = (scores * weights[:, np.newaxis]).sum(axis=0) / weights.sum()
+    return np.minimum(found, 1)
+
+
 def _scaled(scores: Floats) -> Floats:
     least, most = scores.min(axis=1, keepdims=True), scores.max(axis=1, keepdims=True)
     found: Floats = (scores - least) / np.where(most > least, most - least, 1)
     return found
 
 
-register_fusion(Fusion("weighted", {}, weighted))
-register_fusion(Fusion("rrf", {"k": Option(int, 60, 1, 10_000)}, reciprocal_rank))
-register_fusion(Fusion("adaptive", {}, adaptive))
+register_fusion(Fusion("weighted", {"top": TOP}, weighted))
+register_fusion(Fusion("rrf", {"top": TOP, "k": Option(int, 60, 1, 10_000)}, reciprocal_rank))
+register_fusion(Fusion("adaptive", {"top": TOP}, adaptive))

@@ -74,7 +74,7 @@ class Plan:
 class Compared:
     """One descriptor that a plan compares.
 
-    approximate: whether its candidates come from an index of neighbours.
+    approximate: whether its candidates come from an index of neighbours; the same for all of a plan.
     """
 
     descriptor: Descriptor
@@ -122,14 +122,15 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     expansion = EXPANSION_RULE.parse(plan.expand) if plan.expand else None
     rerankers = _rerankers(plan)
     filters = parse_filter(plan.filter)
-    compared = tuple(_compared(choice, stage, collection) for choice in plan.descriptors or (DescriptorChoice(),))
+    compared = _compared(plan, stage, collection)
     fusion = _fusion(plan, compared)
     tops = [int(each.options["top"]) for each in rerankers]
     shortlist = int(expansion.options["shortlist"]) if expansion else 0
-    default = APPROXIMATE_DEPTH if any(each.approximate for each in compared) else DEFAULT_DEPTH
-    depth = _depth(stage, plan, items=collection.items, default=max([default, shortlist, *tops]))
+    whole = [shortlist, *tops, *([int(fusion.options["top"])] if fusion else [])]
+    default = APPROXIMATE_DEPTH if compared[0].approximate else DEFAULT_DEPTH
+    depth = _depth(stage, plan, items=collection.items, default=max(default, *whole))
     _check_sizes(expansion, rerankers, depth, collection.items)
-    name = "approximate" if any(each.approximate for each in compared) else "exact"
+    name = "approximate" if compared[0].approximate else "exact"
     ran = replace(
         plan,
         descriptors=tuple(DescriptorChoice(each.descriptor.name, each.measure, each.weight) for each in compared),
@@ -138,13 +139,12 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
         expand=str(expansion) if expansion else "",
         rerank=tuple(map(str, rerankers)),
     )
-    whole = bool(fusion or rerankers or shortlist)
     return ResolvedPlan(
         plan=ran,
         compared=compared,
         filters=filters,
         depth=depth,
-        wanted=depth if whole else min(depth, plan.offset + plan.size),
+        wanted=depth if any(whole) else min(depth, plan.offset + plan.size),
         vectors=min(max(tops, default=0), depth),
         fusion=fusion,
         expansion=expansion,
@@ -161,14 +161,20 @@ def check_measure(measure: str, descriptor: Descriptor) -> None:
         raise MeasureNotApplicable(measure, descriptor.name, signed)
 
 
-def _compared(choice: DescriptorChoice, stage: Stage, collection: Collection) -> Compared:
+def _compared(plan: Plan, stage: Stage, collection: Collection) -> tuple[Compared, ...]:
+    chosen = [_chosen(choice, collection) for choice in plan.descriptors or (DescriptorChoice(),)]
+    approximate = _is_approximate(stage, collection, [descriptor for descriptor, _, _ in chosen])
+    return tuple(Compared(*each, approximate) for each in chosen)
+
+
+def _chosen(choice: DescriptorChoice, collection: Collection) -> tuple[Descriptor, str, float]:
     if not (math.isfinite(choice.weight) and choice.weight > 0):
         raise InvalidPlan(f"the weight of a descriptor is above 0, not {choice.weight}")
     by_name = {descriptor.name: descriptor for descriptor in collection.descriptors}
     descriptor = by_name[resolve_descriptor(choice.name, list(by_name))]
     measure = choice.measure or descriptor.default_measure
     check_measure(measure, descriptor)
-    return Compared(descriptor, measure, choice.weight, _is_approximate(stage, collection, descriptor))
+    return descriptor, measure, choice.weight
 
 
 def _fusion(plan: Plan, compared: Sequence[Compared]) -> Stage | None:
@@ -209,16 +215,16 @@ def _check_sizes(expansion: Stage | None, rerankers: Sequence[Stage], depth: int
                 )
 
 
-def _is_approximate(stage: Stage, collection: Collection, descriptor: Descriptor) -> bool:
+def _is_approximate(stage: Stage, collection: Collection, descriptors: Sequence[Descriptor]) -> bool:
     if stage.name == "exact" or collection.approximate is None:
         # A store that scans fast enough answers `approximate` exactly too; the reply says what ran.
         return False
-    indexed = descriptor.name in collection.approximate
+    missing = [descriptor.name for descriptor in descriptors if descriptor.name not in collection.approximate]
     if stage.name == "auto":
-        return indexed and collection.items * descriptor.dim > EXACT_BUDGET
-    if not indexed:
+        return not missing and collection.items * max(each.dim for each in descriptors) > EXACT_BUDGET
+    if missing:
         raise InvalidPlan(
-            f"{collection.name} has no approximate index for {descriptor.name}; search with --candidates exact, or "
+            f"{collection.name} has no approximate index for {missing[0]}; search with --candidates exact, or "
             "make an index on a cluster with the k-NN plugin (opensearch-knn): "
             f"pixkin index reindex {collection.name} --ann"
         )

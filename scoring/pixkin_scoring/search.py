@@ -15,7 +15,7 @@ from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
 from pixkin_scoring.fusing import Ranked, fused, ranked
 from pixkin_scoring.items import Candidates, Collection
-from pixkin_scoring.plan import Compared, Plan, ResolvedPlan, resolve_plan
+from pixkin_scoring.plan import MAX_SIZE, Compared, Plan, ResolvedPlan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.reranking import reranked
 from pixkin_scoring.results import Hits, SearchResult
@@ -166,7 +166,10 @@ def _fused(store: Store, run: _Run, deadline: float) -> tuple[_Run, Ranked]:
     if run.plan.fusion is None:
         return run, ranked(run.searches[0], run.plan.compared[0].descriptor, run.found[0], run.plan.vectors)
     weights = [each.weight for each in run.plan.compared]
-    return run, fused(store, run.searches, run.found, weights, run.plan.fusion, run.plan.vectors, deadline)
+    stage, expansion = run.plan.fusion, run.plan.expansion
+    # Behind a shortlist the values are those of the query before it was expanded.
+    top = min(int(stage.options["top"]), int(expansion.options["shortlist"] if expansion else 0) or MAX_SIZE)
+    return run, fused(store, run.searches, run.found, weights, stage, top, run.plan.vectors, deadline)
 
 
 def _reranked(store: Store, number: int, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:

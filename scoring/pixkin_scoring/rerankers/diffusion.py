@@ -30,7 +30,9 @@ def diffusion(shortlist: Shortlist, options: Values) -> Order:
     np.fill_diagonal(likeness, 0)
     starts, neighbours, weights = graph(likeness, k, gamma)
     own = shortlist.vectors @ shortlist.query
-    begin = np.where(own >= _least(own[np.newaxis], k)[0], np.maximum(own, 0), 0).astype(np.float64) ** gamma
+    own = np.where(own >= _least(own[np.newaxis], k)[0], np.maximum(own, 0), 0).astype(np.float64)
+    # In shares of the largest: the order is the same, and squares of small affinities do not vanish.
+    begin = (own / (own.max() or 1.0)) ** gamma
     flow = solve(starts, neighbours, weights, begin, float(options["alpha"]), int(options["iterations"]))
     return _ordered(np.maximum(flow, 0))
 
