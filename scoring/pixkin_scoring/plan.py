@@ -128,7 +128,7 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     shortlist = int(expansion.options["shortlist"]) if expansion else 0
     whole = [shortlist, *tops, *([int(fusion.options["top"])] if fusion else [])]
     default = APPROXIMATE_DEPTH if compared[0].approximate else DEFAULT_DEPTH
-    depth = _depth(stage, plan, items=collection.items, default=max(default, *whole))
+    depth = _depth(stage, plan, items=collection.items, default=max(default, *whole), spare=_spare(rerankers))
     _check_sizes(expansion, rerankers, depth, collection.items)
     name = "approximate" if compared[0].approximate else "exact"
     ran = replace(
@@ -238,9 +238,14 @@ def _check_page(plan: Plan) -> None:
         raise InvalidSize(f"offset is 0 to {MAX_SIZE:,}, not {plan.offset}")
 
 
-def _depth(stage: Stage, plan: Plan, *, items: int, default: int) -> int:
+def _spare(rerankers: Sequence[Stage]) -> int:
+    """Return how many candidates stages may leave out, so that a page is full all the same."""
+    return sum(int(stage.options["top"]) for stage in rerankers if RERANKERS[stage.name].phase is Phase.CHOOSE)
+
+
+def _depth(stage: Stage, plan: Plan, *, items: int, default: int, spare: int) -> int:
     needed = min(plan.offset + plan.size, items)
-    depth = int(stage.options.get("depth", max(default, needed)))
+    depth = int(stage.options.get("depth", max(default, needed + spare)))
     if depth < needed:
         raise InvalidPlan(
             f"offset {plan.offset} + size {plan.size} reaches beyond the {depth} candidates; "

@@ -138,7 +138,7 @@ def test_a_stage_sees_as_many_candidates_on_every_page(plan: Plan) -> None:
     )
     assert first.vectors == last.vectors
     assert first.depth >= max(first.vectors, 100)
-    assert last.depth == 2900
+    assert last.depth >= 2900
     assert first.expansion == last.expansion
     assert first.rerankers == last.rerankers
 
