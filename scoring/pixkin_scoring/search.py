@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pixkin_proto.errors import Deadline, PixkinError
 
+from pixkin_scoring.costs import COSTS
 from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
 from pixkin_scoring.fusing import Ranked, fused, ranked
@@ -65,7 +66,7 @@ def search_batch(
     if any(isinstance(each, tuple) and each[0].plan.fusion for each in rankings):
         watch.lap("fuse")
     for number in range(max((len(each[0].plan.rerankers) for each in rankings if isinstance(each, tuple)), default=0)):
-        rankings = _each(rankings, partial(_reranked, store, number))
+        rankings = _each(rankings, partial(_reranked, store, number, deadline))
         watch.lap(_named(rankings, number))
     results = _each(rankings, lambda each: _page(store, each, deadline))
     watch.lap("page")
@@ -78,7 +79,7 @@ def search_batch(
 class _Run:
     """A search on its way: its plan, what to ask the store for each descriptor, and what was found.
 
-    own: ids of the query's own items · asked: None where the answer stands already.
+    own: ids of the query's own items · asked: None where the answer stands already · skipped: stages that did not fit.
     """
 
     described: Collection
@@ -87,6 +88,7 @@ class _Run:
     searches: tuple[CandidateSearch, ...]
     asked: tuple[CandidateSearch | None, ...]
     found: tuple[Candidates, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def _each(outcomes: Sequence[Any], step: Callable[[Any], T]) -> list[T | PixkinError]:
@@ -172,12 +174,20 @@ def _fused(store: Store, run: _Run, deadline: float) -> tuple[_Run, Ranked]:
     return run, fused(store, run.searches, run.found, weights, stage, top, run.plan.vectors, deadline)
 
 
-def _reranked(store: Store, number: int, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:
+def _reranked(store: Store, number: int, deadline: float, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:
     run, ranking = each
     stages = run.plan.rerankers
     if number >= len(stages):
         return each
-    return run, reranked(store, run.described, ranking, stages[number])
+    stage = stages[number]
+    count = min(int(stage.options["top"]), len(ranking.vectors))
+    began = time.monotonic()
+    if run.plan.plan.fit_deadline and COSTS.expected(stage.name, count) > (deadline - began) * 1000:
+        COSTS.passed_over(stage.name)
+        return replace(run, skipped=(*run.skipped, stage.name)), ranking
+    again = reranked(store, run.described, ranking, stage)
+    COSTS.learn(stage.name, count, (time.monotonic() - began) * 1000)
+    return run, again
 
 
 def _named(rankings: Sequence[Any], number: int) -> str:
@@ -196,7 +206,7 @@ def _page(store: Store, each: tuple[_Run, Ranked], deadline: float) -> SearchRes
     ids = ranking.ids[page]
     labels = _labels(store, run, ranking, ids, deadline)
     hits = Hits(ids, ranking.scores[page], ranking.values[page], labels, plan.offset)
-    return SearchResult(hits, plan, {}, partial=ranking.partial)
+    return SearchResult(hits, plan, {}, run.skipped, ranking.partial)
 
 
 def _labels(

@@ -48,6 +48,7 @@ from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan
+from pixkin_scoring.rerankers.warming import warm_rerankers
 from pixkin_scoring.results import SearchResult
 from pixkin_scoring.search import SearchRequest, Stopwatch, search_batch
 from pixkin_scoring.stores import Store, open_store
@@ -305,6 +306,7 @@ class Engine:
         """
         if self.store.scans_here:
             _wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
+        warm_rerankers()
         try:
             names = self.store.list()
         except StoreDenied as error:  # a role may search what it may not list

@@ -23,9 +23,9 @@ from pixkin_export.heads.whitening import add_whitening
 from pixkin_export.networks.efficientnet_lite_layers import LITE0
 from pixkin_export.quantise import quantise
 from pixkin_export.sources.efficientnet_lite import LiteSource
-from pixkin_proto.whitening import Whitening
 from pixkin_proto.descriptors import Norm
 from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.whitening import Whitening
 
 Pixels = NDArray[np.uint8]
 CHANNELS = 12

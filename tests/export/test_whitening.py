@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from pixkin_embedding.encoder import Session
 from pixkin_export.graph import Graph
 from pixkin_export.heads.whitening import add_whitening
-from pixkin_proto.whitening import Whitening, read_whitening, write_whitening
 from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.whitening import Whitening, read_whitening, write_whitening
 from sklearn.decomposition import PCA
 
 HERE, THERE = "a" * 64, "b" * 64
@@ -178,7 +178,7 @@ def test_numbers_that_are_no_whitening_are_refused(fault: str, whitening: Whiten
 def test_a_file_of_numbers_that_are_no_whitening_is_refused(fault: str, whitening: Whitening, tmp_path: Path) -> None:
     content = changed(whitening, **FAULTS[fault](whitening))
     digest = hashlib.sha256()
-    for name in ("mean", "components", "eigenvalues", "fingerprint", "descriptor"):
+    for name in ("mean", "components", "eigenvalues", "fingerprint", "descriptor", "normalise"):
         array = np.asarray(content[name])
         digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode() + array.tobytes())
     np.savez(tmp_path / "bad.npz", **content, sha256=digest.hexdigest())

@@ -95,7 +95,7 @@ def attach(collection: str, file: Path, name: str, **options: Any) -> None:
         if all((d.fingerprint, d.name.rpartition(".")[2]) != (found.fingerprint, found.descriptor)
                for d in described.descriptors):  # fmt: skip
             raise InvalidArgument(
-                f"{file} was learnt of {found.descriptor} of extractor {found.fingerprint[:12] or '(imported vectors)'}; "
+                f"{file} was learnt of {found.descriptor} of extractor {found.fingerprint[:12] or '(none)'}; "
                 f"{collection} has no such descriptor"
             )
         store.put_attachment(collection, whitening_key(name), whitening_to_bytes(found), deadline=math.inf)

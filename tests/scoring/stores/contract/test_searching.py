@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from pixkin_scoring.items import AddResult, Item
-from pixkin_scoring.query import ScoringQuery
+from pixkin_proto.errors import PixkinError, UnknownCollection
+from pixkin_scoring.filters import parse_filter
+from pixkin_scoring.items import AddResult, Candidates, Item
+from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores import Store
 
 Adder = Callable[..., list[AddResult]]
@@ -110,3 +112,70 @@ def test_a_filter_keeps_the_same_items_in_a_list_and_in_a_search(
 def test_a_filter_may_have_thousands_of_alternatives(listed: Finder, catalogue: Store) -> None:
     assert listed(catalogue, *(f"year={year}" for year in range(1990, 5000))) == ["a"]
     assert listed(catalogue, *(f"label={label}" for label in range(5000)), "label=dog") == ["b"]
+
+
+@pytest.fixture
+def many(store: Store, add: Adder, item: Maker) -> dict[str, list[float]]:
+    """Thirty items with vectors of their own, and these by id."""
+    draw = np.random.default_rng(12)
+    rows = {f"{n:02}": draw.random(4, dtype=np.float32).tolist() for n in range(30)}
+    add(*(item(name, *row, labels=frozenset({f"third {int(name) % 3}"})) for name, row in rows.items()))
+    return rows
+
+
+@pytest.mark.parametrize("measure", ["chi2", "cosine", "kl", "intersection"])
+@pytest.mark.parametrize(("depth", "vectors"), [(10, 0), (10, 1), (10, 4), (10, 10), (10, 25), (30, 29), (100, 100)])
+def test_so_many_of_the_first_candidates_as_are_asked_for_come_with_their_vectors(
+    store: Store, many: dict[str, list[float]], measure: str, depth: int, vectors: int
+) -> None:
+    query = ScoringQuery(COLOURS, measure, np.array([0.4, 0.3, 0.2, 0.1]), exclude=frozenset({"07"}))
+    bare = store.candidates("photos", query, depth=depth, filters=())
+    found = store.candidates("photos", query, depth=depth, filters=(), vectors=vectors)
+    assert bare.vectors is None
+    assert (found.ids, found.values.tolist()) == (bare.ids, bare.values.tolist())
+    assert len(found.ids) == min(depth, 29)
+    if not vectors:
+        assert found.vectors is None
+        return
+    assert found.vectors is not None
+    assert found.vectors.dtype == np.float32
+    assert found.vectors.tolist() == [many[name] for name in found.ids[:vectors]]
+
+
+def test_vectors_of_no_candidates_are_no_rows(store: Store, many: dict[str, list[float]]) -> None:
+    query = ScoringQuery(COLOURS, "chi2", np.array([0.4, 0.3, 0.2, 0.1]))
+    found = store.candidates("photos", query, depth=10, filters=parse_filter(["label=none"]), vectors=5)
+    assert found.ids == []
+    assert found.vectors is not None
+    assert found.vectors.shape == (0, 4)
+
+
+def test_vectors_are_those_of_now(store: Store, many: dict[str, list[float]], add: Adder, item: Maker) -> None:
+    query = ScoringQuery(COLOURS, "cosine", np.array([1.0, 0, 0, 0]))
+    add(item("07", 5, 0, 0, 0))
+    found = store.candidates("photos", query, depth=3, filters=(), vectors=1)
+    assert (found.ids[0], found.vectors.tolist()) == ("07", [[5, 0, 0, 0]])  # type: ignore[union-attr]  # as asked for
+
+
+def test_searches_of_a_batch_have_vectors_and_errors_of_their_own(store: Store, many: dict[str, list[float]]) -> None:
+    query = ScoringQuery(COLOURS, "chi2", np.array([0.4, 0.3, 0.2, 0.1]))
+    searches = [
+        CandidateSearch("photos", query, 10, vectors=vectors, filters=parse_filter(filters))
+        for vectors, filters in ((0, []), (10, []), (3, ["label=third 1"]), (25, []), (2, ["label=none"]))
+    ]
+    for several in (searches, searches[:2], [*searches[:3], CandidateSearch("nowhere", query, 10, vectors=2)]):
+        outcomes = store.candidates_batch(several)
+        assert len(outcomes) == len(several)
+        for search, outcome in zip(several, outcomes, strict=True):
+            if isinstance(outcome, PixkinError):
+                assert (search.collection, type(outcome)) == ("nowhere", UnknownCollection)
+                continue
+            alone = store.candidates(
+                "photos", query, depth=search.depth, filters=search.filters, vectors=search.vectors
+            )
+            assert outcome.ids == alone.ids
+            assert rows_of(outcome) == rows_of(alone) == [many[name] for name in outcome.ids[: search.vectors]]
+
+
+def rows_of(found: Candidates) -> list[list[float]]:
+    return [] if found.vectors is None else found.vectors.tolist()
