@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("scan", "serving", "indexing", "extractors", "quantise", "opensearch", "evaluation")
+BENCHMARKS = ("scan", "serving", "indexing", "extractors", "quantise", "opensearch", "evaluation", "stages")
 
 
 def main() -> int:

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import Deadline, InvalidArgument, UnknownItem, ZeroVector
+from pixkin_proto.errors import Deadline, InvalidArgument, InvalidPlan, PixkinError, UnknownItem, ZeroVector
 from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.items import Item
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.search import Stopwatch, search
+from pixkin_scoring.rerankers import RERANKERS, register_reranker
+from pixkin_scoring.rerankers.reranker import Order, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.search import SearchRequest, Stopwatch, search, search_batch
+from pixkin_scoring.stages import Option
 from pixkin_scoring.stores import Store, open_store
 
 ANY = Descriptor("any", 3)
@@ -105,3 +110,79 @@ def test_the_stopwatch_keeps_the_order_of_stages() -> None:
     watch.lap("first")
     watch.lap("second")
     assert watch.timings_ms == {"first": 500.0, "second": 250.0}
+
+
+STAGED = Plan(descriptors=(DescriptorChoice("any", "cosine"), DescriptorChoice("mass", "chi2")))
+NO_MORE = Plan(descriptors=STAGED.descriptors[:1])
+
+
+def test_the_milliseconds_are_told_of_every_stage_in_the_order_in_which_they_ran(store: Store) -> None:
+    plan = replace(STAGED, expand="average:n=2", fuse="rrf", rerank=("k-reciprocal:k1=3,k2=2", "diffusion", "mmr"))
+    timings = search(store, "c", [QueryVector(id="i03")], plan).timings_ms
+    stages = ["query", "candidates", "expand", "fuse", "k-reciprocal", "diffusion", "mmr", "page"]
+    assert list(timings) == stages
+    assert all(ms >= 0 for ms in timings.values())
+    assert list(search(store, "c", [QueryVector(id="i03")], NO_MORE).timings_ms) == ["query", "candidates", "page"]
+    expanded = replace(NO_MORE, expand="alpha:n=3,shortlist=10")
+    assert list(search(store, "c", [QueryVector(id="i03")], expanded).timings_ms) == [*stages[:3], "page"]
+
+
+def test_a_search_that_fails_in_any_stage_leaves_the_others_of_its_batch_whole(store: Store) -> None:
+    plans = [
+        replace(STAGED, expand="average:n=2", rerank=("mmr",)),
+        replace(NO_MORE, expand="average:n=21"),
+        replace(NO_MORE, rerank=("failing",)),
+        replace(NO_MORE, rerank=("diffusion", "collapse")),
+        NO_MORE,
+    ]
+    with registered("failing", fail):
+        outcomes = search_batch(store, [SearchRequest("c", [QueryVector(id="i03")], plan) for plan in plans])
+    assert [getattr(each, "reason", "") for each in outcomes] == ["", "INVALID_PLAN", "INVALID_ARGUMENT", "", ""]
+    for plan, outcome in zip(plans, outcomes, strict=True):
+        if not isinstance(outcome, PixkinError):
+            assert outcome.hits == search(store, "c", [QueryVector(id="i03")], plan).hits
+
+
+@contextmanager
+def registered(name: str, apply: Callable[[Shortlist, Values], Order]) -> Iterator[None]:
+    """Add a reranker as a user does, for the length of a block."""
+    register_reranker(Reranker(name, {"top": Option(int, 100, 1, 1000)}, apply))
+    try:
+        yield
+    finally:
+        del RERANKERS[name]
+
+
+def fail(_shortlist: Shortlist, _options: Values) -> Order:
+    raise InvalidArgument("this stage never works")
+
+
+def test_a_reranker_of_the_users_own_is_a_stage_like_any_other(store: Store) -> None:
+    def reversed_order(shortlist: Shortlist, _options: Values) -> Order:
+        return by_score(1 - shortlist.scores)
+
+    before = search(store, "c", [QueryVector(id="i03")], replace(NO_MORE, size=19)).hits.ids
+    with registered("backwards", reversed_order):
+        result = search(store, "c", [QueryVector(id="i03")], replace(NO_MORE, rerank=("backwards:top=5",), size=19))
+    assert list(result.hits.ids) == [*list(before[:5])[::-1], *before[5:]]
+    assert result.plan.rerank == ("backwards:top=5",)
+    assert "backwards" in result.timings_ms
+    with pytest.raises(InvalidPlan, match="no reranker 'backwards'"):
+        search(store, "c", [QueryVector(id="i03")], replace(NO_MORE, rerank=("backwards",)))
+
+
+def test_a_deadline_that_passes_in_a_slow_stage_ends_the_search_there(store: Store) -> None:
+    ran: list[str] = []
+
+    def slow(shortlist: Shortlist, _options: Values) -> Order:
+        ran.append("slow")
+        time.sleep(0.2)
+        return by_score(shortlist.scores)
+
+    plan = replace(NO_MORE, rerank=("slow",) * 10)
+    with registered("slow", slow):
+        began = time.monotonic()
+        with pytest.raises(Deadline, match="slow"):
+            search(store, "c", [QueryVector(id="i03")], plan, deadline=began + 0.3)
+        assert time.monotonic() - began < 1
+    assert len(ran) == 2
