@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,9 +78,15 @@ Refusal = tuple[grpc.StatusCode, PixkinError]
 
 
 @contextmanager
-def started(store: Path, extractors: Path, *flags: str, wait: str = "pixkin: serving") -> Iterator[Served]:
+def started(
+    store: Path,
+    extractors: Path,
+    *flags: str,
+    wait: str = "pixkin: serving",
+    program: Sequence[str] = ("-m", "pixkin_server"),
+) -> Iterator[Served]:
     """Run `pixkin serve` on a free port until the block ends; `wait` is what it must have said first."""
-    command = [sys.executable, "-m", "pixkin_server", "serve", "--store", str(store), "--extractors", str(extractors)]
+    command = [sys.executable, *program, "serve", "--store", str(store), "--extractors", str(extractors)]
     command += ["--grpc", "127.0.0.1:0", "--device", "cpu", *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     served = Served(process, store, extractors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,10 +14,8 @@ import pytest
 from pixkin_proto.errors import Deadline, PixkinError
 from pixkin_proto.v1 import search_pb2
 from pixkin_scoring.plan import DescriptorChoice, Plan
-from pixkin_scoring.rerankers import RERANKERS, register_reranker
-from pixkin_scoring.rerankers.reranker import Order, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.rerankers import RERANKERS
 from pixkin_scoring.results import SearchResult
-from pixkin_scoring.stages import Option
 from pixkin_scoring.stores import Store, open_store
 from pixkin_server.api import Query
 from pixkin_server.client import Client
@@ -136,58 +133,69 @@ def test_a_stage_that_cannot_be_is_an_invalid_plan(
     assert "\n" not in error.message
 
 
-def doze(shortlist: Shortlist, options: Values) -> Order:
-    time.sleep(float(options["seconds"]))
+OWN_STAGE = """
+import time
+from pixkin_scoring.rerankers import register_reranker
+from pixkin_scoring.rerankers.reranker import Reranker, by_score
+from pixkin_scoring.stages import Option
+
+def doze(shortlist, options):
+    time.sleep(options["seconds"])
     return by_score(shortlist.scores)
 
-
-DOZE = Reranker("doze", {"top": Option(int, 100, 1, 1000), "seconds": Option(float, 1.0, 0, 60)}, doze)
-SCRIPT = """
-from tests.server.test_stages import DOZE
-from pixkin_scoring.rerankers import register_reranker
-from pixkin_server.cli import main
-register_reranker(DOZE)
-main()
+register_reranker(Reranker("doze", {"top": Option(int, 100, 1, 1000), "seconds": Option(float, 0.0, 0, 60)}, doze))
 """
-"""A server with a reranker of the user's own."""
+OWN_SERVER = f"{OWN_STAGE}\nfrom pixkin_server.cli import main\n\nmain()\n"
+"""What users write who serve a stage of their own."""
 
 
 @pytest.fixture
 def dozing() -> Iterator[None]:
-    register_reranker(DOZE)
+    """A stage that takes as long as its option says, in this process."""
+    exec(OWN_STAGE, {})  # noqa: S102 (the text above)
     yield
     del RERANKERS["doze"]
+
+
+@pytest.fixture
+def beside(start: Callable[..., Any], extractors: Path, tmp_path: Path) -> Iterator[Client]:
+    """A client of a server with that stage."""
+    (tmp_path / "own.py").write_text(OWN_SERVER)
+    place = str(tmp_path / "store")
+    with (
+        filled(place),
+        start(place, extractors, program=(str(tmp_path / "own.py"),)) as served,
+        Client(served.address) as client,
+    ):
+        yield client
+        assert served.alive
 
 
 def test_the_engine_ends_in_time_while_a_stage_is_slow(dozing: None, here: Engine) -> None:
     began = time.monotonic()
     with pytest.raises(Deadline):
-        here.search(NAME, QUERIES, replace(COSINE, rerank=("doze", "mmr")), timeout=0.3)
+        here.search(NAME, QUERIES, replace(COSINE, rerank=("doze:seconds=1", "mmr")), timeout=0.3)
     assert time.monotonic() - began < 0.8
     assert here.search(NAME, QUERIES, COSINE, timeout=10).hits
 
 
-def test_a_slow_stage_of_a_server_is_a_deadline_in_time_and_others_are_answered_after_it(
-    start: Callable[..., Any], extractors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = str(tmp_path / "store")
-    monkeypatch.setattr(sys, "executable", str(registering(tmp_path)))
-    with filled(place), start(place, extractors) as served, Client(served.address) as client:
-        quick = client.search(NAME, QUERIES, replace(COSINE, rerank=("doze:seconds=0",)), timeout=10)
-        assert "doze" in quick.timings_ms
-        for _ in range(3):
-            began = time.monotonic()
-            with pytest.raises(Deadline):
-                client.search(NAME, QUERIES, replace(COSINE, rerank=("doze:seconds=2", "mmr")), timeout=0.4)
-            assert time.monotonic() - began < 0.9
-        assert client.search(NAME, QUERIES, COSINE, timeout=20).hits
-        assert served.alive
+def test_a_slow_stage_of_a_server_is_a_deadline_in_time_and_others_are_answered_after_it(beside: Client) -> None:
+    quick = beside.search(NAME, QUERIES, replace(COSINE, rerank=("doze",)), timeout=10)
+    assert "doze" in quick.timings_ms
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(Deadline):
+            beside.search(NAME, QUERIES, replace(COSINE, rerank=("doze:seconds=1", "mmr")), timeout=0.4)
+        assert time.monotonic() - began < 0.9
+    assert beside.search(NAME, QUERIES, COSINE, timeout=20).hits
 
 
-def registering(folder: Path) -> Path:
-    """Return a Python that registers the reranker before it runs `-m pixkin_server`."""
-    script = folder / "python"
-    (folder / "serve.py").write_text(SCRIPT)
-    script.write_text(f'#!/bin/sh\nshift 2\nexec {sys.executable} {folder / "serve.py"} "$@"\n')
-    script.chmod(0o755)
-    return script
+def test_a_stage_that_would_not_fit_is_skipped_by_name_where_that_is_allowed(beside: Client) -> None:
+    plan = replace(COSINE, rerank=("mmr", "doze:seconds=0.6"))
+    for _ in range(3):
+        beside.search(NAME, QUERIES, plan, timeout=20)
+    began = time.monotonic()
+    found = beside.search(NAME, QUERIES, replace(plan, fit_deadline=True), timeout=0.3)
+    assert time.monotonic() - began < 0.3
+    assert found.skipped == ("doze",)
+    assert found.hits == beside.search(NAME, QUERIES, replace(plan, rerank=("mmr",))).hits

@@ -34,20 +34,12 @@ def whitening() -> None:
 @click.option("--no-whiten", is_flag=True, help="Project only; the same as --power 0.")
 @click.option("--normalise", type=click.Choice(["none", "l2"]), default="none", show_default=True,
               help="l2 divides every vector by its length first.")  # fmt: skip
+@click.option("--supervised", is_flag=True,
+              help="Learn of the items' labels: even out what differs between items that share one.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Where to write it.")  # fmt: skip
 @shared.store_only
-def fit(
-    collection: str,
-    descriptor: str,
-    dims: int | None,
-    power: float,
-    shrink: float,
-    no_whiten: bool,
-    normalise: str,
-    output: Path,
-    **options: Any,
-) -> None:
+def fit(collection: str, descriptor: str, supervised: bool, output: Path, **options: Any) -> None:
     """Learn a PCA-whitening of the vectors of COLLECTION as they are stored.
 
     Works on a store only, not through a server.
@@ -55,10 +47,13 @@ def fit(
     from pixkin_proto.names import resolve_descriptor
     from pixkin_proto.whitening import write_whitening
     from pixkin_scoring.fitting import Fit, fit_whitening
+    from pixkin_scoring.supervised import fit_supervised
 
     from pixkin_server.threads import sharing_cores
 
-    wanted = Fit(dims, 0.0 if no_whiten else power, shrink, "l2" if normalise == "l2" else "")
+    dims, power, shrink = (options.pop(name) for name in ("dims", "power", "shrink"))
+    normalise = "l2" if options.pop("normalise") == "l2" else ""
+    wanted = Fit(dims, 0.0 if options.pop("no_whiten") else power, shrink, normalise)
     shared.refuse_server(options)
     with shared.opened_store(options["store"], insecure=options["insecure"]) as store, sharing_cores():
         described = store.describe(collection)
@@ -66,7 +61,10 @@ def fit(
         of = known[resolve_descriptor(descriptor, list(known))]
         with Progress("vectors", described.items) as bar:
             blocks = bar.over(store.scan(collection, of.name), size=lambda block: len(block[0]))
-            found = fit_whitening(blocks, of, wanted)
+            if supervised:
+                found = fit_supervised(blocks, store.labels(collection), of, wanted)
+            else:
+                found = fit_whitening(blocks, of, wanted)
     write_whitening(output, found)
     rows = [("descriptor", of.name), ("dimensions", f"{of.dim:,} to {len(found.components):,}")]
     print_table(("learnt of", str(output)), rows)
