@@ -191,11 +191,11 @@ def test_a_slow_stage_of_a_server_is_a_deadline_in_time_and_others_are_answered_
 
 
 def test_a_stage_that_would_not_fit_is_skipped_by_name_where_that_is_allowed(beside: Client) -> None:
-    plan = replace(COSINE, rerank=("mmr", "doze:seconds=0.6"))
+    plan = replace(COSINE, rerank=("diffusion", "doze:seconds=0.6"))
     for _ in range(3):
         beside.search(NAME, QUERIES, plan, timeout=20)
     began = time.monotonic()
     found = beside.search(NAME, QUERIES, replace(plan, fit_deadline=True), timeout=0.3)
     assert time.monotonic() - began < 0.3
     assert found.skipped == ("doze",)
-    assert found.hits == beside.search(NAME, QUERIES, replace(plan, rerank=("mmr",))).hits
+    assert found.hits == beside.search(NAME, QUERIES, replace(plan, rerank=("diffusion",))).hits

@@ -63,7 +63,7 @@ def complain_of_missing(result: SearchResult) -> None:
 def compared(plan: Plan) -> str:
     """Return in words what a plan that ran has compared."""
     chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in plan.descriptors)
-    return f"{chosen} · {plan.candidates}"
+    return " · ".join(filter(None, (chosen, plan.candidates, plan.expand, plan.fuse, *plan.rerank)))
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:

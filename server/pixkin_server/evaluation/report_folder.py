@@ -102,7 +102,9 @@ def _report(service: Service, task: Task, outcome: Outcome, figures: Mapping[str
         title=f"{task.collection} by {task.protocol.name}",
         collection=task.collection,
         protocol=task.protocol.name,
-        compared=f"{chosen} · {plan.candidates}" if plan else chosen,
+        compared=" · ".join(filter(None, (chosen, plan.candidates, plan.expand, plan.fuse, *plan.rerank)))
+        if plan
+        else chosen,
         evaluation=outcome.evaluation,
         interval=(low, high),
         details=_flat(figures["provenance"]),
