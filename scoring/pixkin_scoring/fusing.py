@@ -62,7 +62,8 @@ def fused(
 ) -> Ranked:
     """Return one ranking of several, of the union of their first `top` candidates, ties by id.
 
-    An item that one descriptor did not propose is fetched and has its true value there. Candidates behind follow by
+    An item that one descriptor did not propose is fetched and has its true value there; UnknownItem is raised for one
+    that is there no more. Candidates behind follow by
     their best rank, so that more of them change nothing before. The vectors are those of the descriptors side by side,
     each times √weight, so that their inner product is the weighted mean.
     """
@@ -96,6 +97,20 @@ def fused(
         vectors=np.concatenate([root * rows for root, (_, rows) in zip(roots, pairs, strict=True)], axis=1),
         labels=labels,
         partial="; ".join(dict.fromkeys(each.partial for each in found if each.partial)),
+    )
+
+
+def without(found: Candidates, item: str) -> Candidates:
+    """Return candidates without one of them."""
+    if item not in found.ids:
+        return found
+    at = found.ids.index(item)
+    rows = found.vectors
+    return replace(
+        found,
+        ids=found.ids[:at] + found.ids[at + 1 :],
+        values=np.delete(found.values, at),
+        vectors=rows if rows is None or at >= len(rows) else np.delete(rows, at, axis=0),
     )
 
 

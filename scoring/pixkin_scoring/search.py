@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from pixkin_proto.errors import Deadline, PixkinError
+from pixkin_proto.errors import Deadline, PixkinError, UnknownItem
 
 from pixkin_scoring.costs import COSTS
 from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
-from pixkin_scoring.fusing import Ranked, fused, ranked
+from pixkin_scoring.fusing import Ranked, fused, ranked, without
 from pixkin_scoring.items import Candidates, Collection
 from pixkin_scoring.plan import MAX_SIZE, Compared, Plan, ResolvedPlan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
@@ -171,7 +171,12 @@ def _fused(store: Store, run: _Run, deadline: float) -> tuple[_Run, Ranked]:
     stage, expansion = run.plan.fusion, run.plan.expansion
     # Behind a shortlist the values are those of the query before it was expanded.
     top = min(int(stage.options["top"]), int(expansion.options["shortlist"] if expansion else 0) or MAX_SIZE)
-    return run, fused(store, run.searches, run.found, weights, stage, top, run.plan.vectors, deadline)
+    found = run.found
+    while True:
+        try:
+            return run, fused(store, run.searches, found, weights, stage, top, run.plan.vectors, deadline)
+        except UnknownItem as gone:  # removed since it was found
+            found = tuple(without(each, gone.item) for each in found)
 
 
 def _reranked(store: Store, number: int, deadline: float, each: tuple[_Run, Ranked]) -> tuple[_Run, Ranked]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +17,9 @@ from pixkin_scoring.measures import values
 from pixkin_scoring.plan import FUSION_RULE, Plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.search import search
-from pixkin_scoring.stores import Store
+from pixkin_scoring.stores import Store, open_store
 
-from tests.scoring.collections_of_vectors import items
+from tests.scoring.collections_of_vectors import fill, items
 from tests.scoring.conftest import MANY
 from tests.scoring.plans import BOTH, CHI2, COSINE
 
@@ -95,3 +98,24 @@ def test_later_stages_see_the_weighted_mean_of_the_likenesses(searched: Store) -
 def test_labels_of_all_hits_come_along(searched: Store) -> None:
     hits = search(searched, "many", QUERY, replace(BOTH, size=40)).hits
     assert [frozenset(hit.labels) for hit in hits] == [ITEMS[hit.id].labels for hit in hits]
+
+
+@pytest.mark.parametrize("rerank", [(), ("mmr",)])
+def test_items_that_are_removed_while_a_search_runs_are_left_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rerank: tuple[str, ...]
+) -> None:
+    with closing(open_store(str(tmp_path / "store"))) as store:
+        fill(store, "many", 60)
+        plan = replace(BOTH, fuse="weighted:top=20", rerank=rerank, size=60)
+        gone = search(store, "many", QUERY, plan).hits.ids[:55:2]
+        found = store.candidates_batch
+
+        def candidates_batch(searches: Sequence[CandidateSearch], **options: float) -> object:
+            answers = found(searches, **options)
+            store.remove("many", gone, deadline=math.inf)
+            return answers
+
+        monkeypatch.setattr(store, "candidates_batch", candidates_batch)
+        hits = search(store, "many", QUERY, plan).hits
+    assert set(hits.ids) >= {item.id for item in items(60)} - {"i0021", *gone}
+    assert (np.diff(hits.scores) <= 0).all()
