@@ -92,9 +92,11 @@ SEARCHES = {
     "an unknown expansion": (search(ONES, expand="magic:n=1"), "INVALID_PLAN"),
     "an unknown reranker": (search(ONES, rerank=["magic"]), "INVALID_PLAN"),
     "an unknown fusion": (search(ONES, fuse="magic"), "INVALID_PLAN"),
-    "a fusion of two descriptors": (
-        search(BY_ID, collection="photos", descriptors=[choice("gap"), choice("histogram")]), "INVALID_PLAN"
+    "a fusion of a descriptor with itself": (
+        search(BY_ID, collection="photos", descriptors=[choice("gap"), choice("gap", weight=2)]), "INVALID_PLAN"
     ),
+    "an expansion by more items than there are": (search(ONES, expand="average:n=51"), "INVALID_PLAN"),
+    "a judgement after a choice": (search(ONES, rerank=["mmr", "diffusion"]), "INVALID_PLAN"),
     "an unknown normalisation": (search(ONES, normalise="half"), "INVALID_PLAN"),
     "a descriptor's weight of NaN": (search(ONES, descriptors=[choice(weight=NAN)]), "INVALID_PLAN"),
     "a descriptor's weight of 0": (search(ONES, descriptors=[choice(weight=0)]), "INVALID_PLAN"),
