@@ -63,9 +63,9 @@ def fused(
     """Return one ranking of several, of the union of their first `top` candidates, ties by id.
 
     An item that one descriptor did not propose is fetched and has its true value there; UnknownItem is raised for one
-    that is there no more. Candidates behind follow by
-    their best rank, so that more of them change nothing before. The vectors are those of the descriptors side by side,
-    each times √weight, so that their inner product is the weighted mean.
+    that is there no more. Candidates behind follow by their best rank, so that more of them change nothing before. The
+    vectors are those of the descriptors side by side, each times √weight, so that their inner product is the weighted
+    mean.
     """
     firsts = [replace(each, ids=each.ids[:top], values=each.values[:top]) for each in found]
     ids = sorted({item for each in firsts for item in each.ids})

@@ -89,7 +89,10 @@ class StageRule:
         if name not in self.allowed:
             known = f"choose one of {listed(self.allowed)}" if self.allowed else "this version has none"
             raise InvalidPlan(f"there is no {self.kind} '{name}'; {known}")
-        given = dict(self._option(name, part) for part in rest.split(",") if part)
+        pairs = [self._option(name, part) for part in rest.split(",") if part]
+        given = dict(pairs)
+        if len(given) < len(pairs):
+            raise InvalidPlan(f"{self.kind} {name}: an option is given twice in '{rest}'")
         for key, option in self.allowed[name].options.items():
             if option.required and key not in given:
                 raise InvalidPlan(f"{self.kind} {name} needs {key}, as in {name}:{key}=…")

@@ -46,9 +46,9 @@ class Searching:
             omit_labels=True,
         )  # fmt: skip
         self.ran = self._plan
-        if distractors and (plan.expand or plan.rerank):
+        if distractors and (plan.expand or plan.rerank or len(plan.descriptors) > 1):
             raise InvalidArgument(
-                "distractors are mixed into plain rankings; a plan that expands or re-ranks takes none"
+                "distractors are mixed into plain rankings; a plan that expands, fuses or re-ranks takes none"
             )
         self._compatible: set[str] = set()
         if collection in distractors or len(set(distractors)) < len(distractors):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.errors import InvalidArgument, ZeroVector
 from pixkin_scoring.evaluation.evaluating import Evaluation, Ranking, evaluate
 from pixkin_scoring.evaluation.judgements import GroundTruth, JudgedQuery
 from pixkin_scoring.evaluation.library import parse_measure
@@ -22,6 +22,7 @@ from pixkin_server.evaluation.examples import Examples, pictures_by_name
 from pixkin_server.evaluation.searching import Searching
 from pixkin_server.evaluation.sources import labels_of, query_source, without_queries
 
+NOTHING = Ranking((), np.empty(0), 0.0)
 Progress = Callable[[Iterable[JudgedQuery]], Iterable[JudgedQuery]]
 Watch = Callable[[JudgedQuery, Ranking], None]
 """Told of every ranking as it comes."""
@@ -106,12 +107,22 @@ def search_task(
         distractors=settings.distractors,
     )
 
+    empty = 0
+
     def watched(query: JudgedQuery) -> Ranking:
-        ranking = search(query)
+        nonlocal empty
+        try:
+            ranking = search(query)
+        except ZeroVector:
+            empty += 1
+            ranking = NOTHING
         watch(query, ranking)
         return ranking
 
     found = _rated(task, watched, progress)
+    if empty:
+        counts = quantity(empty, "query counts 0: its vector is", "queries count 0: their vectors are")
+        found = replace(found, notes=(*found.notes, f"{counts} zero, which the measure cannot compare"))
     if search.cut:
         found = replace(found, notes=(*found.notes, f"rankings end at rank {search.cut:,}; what comes later is lost"))
     return Outcome(found, search.ran)
@@ -138,8 +149,7 @@ def rate_run(name: str, run: Path, settings: Settings) -> Outcome:
         raise InvalidArgument(
             f"no query of {run} is in the ground truth: it has {next(iter(rankings))!r}, the other {min(named)!r}"
         )
-    nothing = Ranking((), np.empty(0), 0.0)
-    found = _rated(task, lambda query: rankings.get(query.name, nothing), lambda queries: queries)
+    found = _rated(task, lambda query: rankings.get(query.name, NOTHING), lambda queries: queries)
     missing = len(named - set(rankings))
     counts = quantity(missing, "query counts 0: it is", "queries count 0: they are")
     notes = (f"{counts} not in the run",) if missing else ()

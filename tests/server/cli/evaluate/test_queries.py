@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.server.cli.evaluate.samples import assert_refused, import_line, paint
@@ -110,3 +111,17 @@ def test_a_source_that_is_none_of_these_is_refused(pixkin: Cli, colours: str, wh
              (tmp_path / "empty", "has no pictures"), ("=", "[INVALID_FILTER]"))  # fmt: skip
     for source, said in cases:
         assert_refused(pixkin("evaluate", "labels", colours, "--queries", source, *where), said)
+
+
+def test_a_query_whose_vector_is_zero_counts_nothing_and_is_noted(
+    pixkin: Cli, name: str, where: Where, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "v.npy", np.array([[1, 0], [1, 1], [0, 0]], np.float32))
+    (tmp_path / "ids").write_text("a\nb\nblack\n")
+    files = ("--vectors", tmp_path / "v.npy", "--ids", tmp_path / "ids")
+    assert pixkin("index", "import", name, "--descriptor", "bins", *files, *where).status == 0
+    (tmp_path / "l.jsonl").write_text("".join(f'{{"id": "{item}", "labels": ["x"]}}\n' for item in ("a", "b", "black")))
+    assert pixkin("index", "update", name, "--manifest", tmp_path / "l.jsonl", *where).status == 0
+    ran = pixkin("evaluate", "labels", name, "--measure", "chi2", "--json", *where)
+    assert ran.json["per_query"] == {"a": 1.0, "b": 1.0, "black": 0.0}
+    assert ran.json["notes"] == ["1 query counts 0: its vector is zero, which the measure cannot compare"]
