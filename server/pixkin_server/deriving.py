@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,36 +12,43 @@ from pixkin_proto.errors import InvalidArgument
 from pixkin_proto.names import check_name, resolve_descriptor
 from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_to_bytes
 from pixkin_scoring.attachments import optional_attachment
+from pixkin_scoring.augmentation import augmentation_key, state_from_bytes, unit_rows
 from pixkin_scoring.items import Collection, Vectors
 from pixkin_scoring.stores import Store
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """What a descriptor is computed of: the full name of its source, and the projection."""
+    """What a descriptor is computed of: the full name of its source, and the formula.
+
+    of: derived vectors (…, k) float32 of the source's (…, d).
+    """
 
     source: str
-    whitening: Whitening
-
-    def of(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return derived vectors (…, k) float32 of the source's (…, d)."""
-        return self.whitening.applied(vectors).astype(np.float32)
+    of: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def derivation_key(name: str) -> str:
-    """Return the key of a derivation among a collection's attachments."""
+    """Return the key of a whitened descriptor among a collection's attachments."""
     return f"derived:{name}"
 
 
 def derivations(store: Store, described: Collection) -> dict[str, Derivation]:
-    """Return how the derived descriptors of a collection are computed, by their names."""
+    """Return how the derived descriptors of a collection are computed, by their names.
+
+    An augmented one is that of the item alone until its neighbourhood is looked at again.
+    """
     found = {}
     for descriptor in described.descriptors:
+        name = descriptor.name
         if descriptor.fingerprint:
             continue
-        whitening = optional_attachment(store, described, derivation_key(descriptor.name), whitening_from_bytes)
+        whitening = optional_attachment(store, described, derivation_key(name), whitening_from_bytes)
         if whitening is not None:
-            found[descriptor.name] = Derivation(_source(described, whitening), whitening)
+            found[name] = _whitened(described, whitening)
+        state = optional_attachment(store, described, augmentation_key(name), state_from_bytes)
+        if state is not None:
+            found[name] = Derivation(state.source, unit_rows)
     return found
 
 
@@ -70,7 +77,7 @@ def derive(
     )  # fmt: skip
     if name in by_name:
         raise InvalidArgument(f"{described.name} has a descriptor {name} already; choose another name with --as")
-    derivation = Derivation(of.name, whitening)
+    derivation = _whitened(described, whitening)
 
     def blocks() -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         for ids, rows in store.scan(described.name, of.name):
@@ -81,9 +88,9 @@ def derive(
     return made
 
 
-def _source(described: Collection, whitening: Whitening) -> str:
+def _whitened(described: Collection, whitening: Whitening) -> Derivation:
     for descriptor in described.descriptors:
         same = descriptor.fingerprint == whitening.fingerprint
-        if same and descriptor.name.rpartition(".")[2] == whitening.descriptor:
-            return descriptor.name
+        if same and descriptor.short_name == whitening.descriptor:
+            return Derivation(descriptor.name, lambda vectors: whitening.applied(vectors).astype(np.float32))
     raise InvalidArgument(f"{described.name} lacks the descriptor {whitening.descriptor} that another is derived of")

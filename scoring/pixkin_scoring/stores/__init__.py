@@ -151,6 +151,19 @@ class Store(Protocol):
         All items must be covered, else InvalidArgument and nothing is stored.
         """
 
+    def put_vectors(
+        self,
+        name: str,
+        descriptor: str,
+        blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
+        *,
+        deadline: float,
+    ) -> None:
+        """Replace the vectors of some items for one descriptor, from blocks of (ids, vectors); all of them or none.
+
+        Raises UnknownDescriptor, UnknownItem, DimensionMismatch, NotFinite, InvalidArgument.
+        """
+
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes (a graph, a whitening) with the collection, and the generation they were put at."""
 

@@ -132,3 +132,24 @@ def test_fewer_pictures_than_dimensions_and_a_server_are_refused(
     assert not (tmp_path / "w.npz").exists()
     ran = pixkin("whitening", "fit", colours, *FIT, "-o", tmp_path / "w.npz", *workplace.on_server)
     assert (ran.status, "works on a store only" in ran.err) == (2, True)
+
+
+def test_an_augmented_descriptor_is_brought_up_to_date_after_pictures_came(
+    pixkin: Cli, colours: str, photos: Path, workplace: Any, tmp_path: Path
+) -> None:
+    on_store = workplace.on_store
+    augment = ("index", "augment", colours, "--descriptor", "histogram", "--k", "3", "--alpha", "2", "--as", "near")
+    assert pixkin(*augment, *on_store[:2]).out == "24 vectors written\n"
+    assert pixkin(*augment, *on_store[:2]).out == "0 vectors written\n"
+    later = tmp_path / "later.jpg"
+    later.write_bytes((photos / "red" / "1.jpg").read_bytes())
+    assert pixkin("index", "add", colours, later, *on_store).out == "1 added\n"
+    found = hits(pixkin("search", colours, photos / "red" / "1.jpg", "--descriptor", "near", "--json", *on_store))
+    assert found[0] == ("later.jpg", pytest.approx(1, abs=1e-6))  # its own vector alone, and so is the query's
+    written = int(pixkin(*augment, *on_store[:2]).out.split()[0])
+    assert 1 <= written < 25
+    for where in (on_store, workplace.on_server):
+        found = hits(pixkin("search", colours, "id:later.jpg", "--descriptor", "near", "--json", *where))
+        assert found[0][0] == "red/1.jpg"
+    ran = pixkin("index", "augment", colours, "--descriptor", "histogram", "--k", "0", "--as", "x", *on_store[:2])
+    assert (ran.status, "k is 1 to 1,000 neighbours" in ran.err) == (1, True)

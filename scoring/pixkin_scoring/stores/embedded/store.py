@@ -241,6 +241,18 @@ class EmbeddedStore:
         with self._writing(name, deadline) as database, database.transaction() as connection:
             writing.put_descriptor(connection, name, descriptor, blocks)
 
+    def put_vectors(
+        self,
+        name: str,
+        descriptor: str,
+        blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
+        *,
+        deadline: float,
+    ) -> None:
+        """Replace the vectors of some items for one descriptor, in one transaction."""
+        with self._writing(name, deadline) as database, database.transaction() as connection:
+            writing.put_vectors(connection, name, descriptor, blocks)
+
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""
         with self._writing(name, deadline) as database, database.transaction() as connection:

@@ -14,7 +14,7 @@ from pixkin_proto.names import check_id
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
 from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken
 from pixkin_scoring.stores.embedded.database import add_descriptor, generation, raise_generation
-from pixkin_scoring.stores.embedded.reading import IN_JSON, as_json, chunks, items, rows_of, tables
+from pixkin_scoring.stores.embedded.reading import IN_JSON, as_json, chunks, items, rows_of, table_of, tables
 
 Blocks = Iterable[tuple[list[str], NDArray[np.float32]]]
 """Ids and their vectors (n, d) float32, block by block."""
@@ -113,6 +113,19 @@ def put_descriptor(connection: sqlite3.Connection, name: str, descriptor: Descri
             "give one for every item of the collection"
         )
     raise_generation(connection)
+
+
+def put_vectors(connection: sqlite3.Connection, name: str, descriptor: str, blocks: Blocks) -> None:
+    """Replace vectors of a descriptor of collection `name`.
+
+    Raises UnknownDescriptor, UnknownItem, DimensionMismatch, NotFinite, InvalidArgument.
+    """
+    table, declared = table_of(connection, descriptor)
+    now = raise_generation(connection)
+    for ids, vectors in blocks:
+        _put_block(connection, name, table, declared, ids, vectors)
+        rows = as_json(rows_of(connection, ids).values())
+        connection.execute(f"UPDATE items SET changed = ? WHERE row {IN_JSON}", [now, rows])
 
 
 def put_attachment(connection: sqlite3.Connection, key: str, data: bytes) -> None:

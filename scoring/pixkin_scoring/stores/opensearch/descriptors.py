@@ -1,4 +1,4 @@
-"""Adding a descriptor to every item of a collection."""
+"""Adding a descriptor to every item of a collection, and replacing vectors of one that is there."""
 
 from __future__ import annotations
 
@@ -59,6 +59,19 @@ def put_descriptor(
     declare(connection, index, descriptor, deadline=patient(deadline))
 
 
+def put_vectors(
+    connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, *, deadline: float
+) -> None:
+    """Check vectors of items that are there, then write them in the place of those of a declared descriptor.
+
+    Raises UnknownItem, DimensionMismatch, NotFinite, InvalidArgument.
+    """
+    with tempfile.TemporaryFile() as file:
+        rows = _spooled(connection, index, descriptor, blocks, file, deadline)
+        for ids in chunks(list(rows), BATCH):
+            _write(connection, index, descriptor, dict(_read(file, descriptor, ids, rows)), deadline)
+
+
 def _spooled(
     connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, file: IO[bytes], deadline: float
 ) -> dict[str, int]:
@@ -113,7 +126,8 @@ def _write_lean(
     deadline: float,
 ) -> None:
     """Write the whole documents: an update by the cluster would lose the vectors that are not in the source."""
-    schema = index.schema.with_descriptor(descriptor)
+    there = descriptor in index.schema.descriptors
+    schema = index.schema if there else index.schema.with_descriptor(descriptor)
     waiting = list(vectors)
     for _ in range(MAX_TRIES):
         known = known_documents(connection, index, waiting, deadline, includes=["id"], whole=True)

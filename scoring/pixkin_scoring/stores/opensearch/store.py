@@ -25,7 +25,7 @@ from pixkin_scoring.stores.opensearch.answers import refresh
 from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.descriptors import put_descriptor
+from pixkin_scoring.stores.opensearch.descriptors import put_descriptor, put_vectors
 from pixkin_scoring.stores.opensearch.faults import IndexMissing
 from pixkin_scoring.stores.opensearch.filters import clauses_of
 from pixkin_scoring.stores.opensearch.index import Index, find_index, list_collections
@@ -221,6 +221,18 @@ class OpenSearchStore:
         check_descriptor(descriptor)
         with self._writing(name, deadline) as index:
             put_descriptor(self.connection, index, descriptor, blocks, deadline=deadline)
+
+    def put_vectors(
+        self,
+        name: str,
+        descriptor: str,
+        blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
+        *,
+        deadline: float,
+    ) -> None:
+        """Replace the vectors of some items for one descriptor; nothing is written before all have been seen."""
+        with self._writing(name, deadline) as index:
+            put_vectors(self.connection, index, reading.descriptor_of(index, descriptor), blocks, deadline=deadline)
 
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""

@@ -1,4 +1,4 @@
-"""`pixkin index derive`: another descriptor of every item, computed of one that is stored."""
+"""`pixkin index derive` and `augment`: another descriptor of every item, computed of one that is stored."""
 
 from __future__ import annotations
 
@@ -34,3 +34,29 @@ def derive(collection: str, descriptor: str, file: Path, name: str, **options: A
     with shared.opened_store(options["store"], insecure=options["insecure"]) as store:
         derive(store, store.describe(collection), descriptor, whitening, name, deadline=math.inf)
         print_collection(store.describe(collection))
+
+
+@click.command(short_help="Add a descriptor averaged with that of each item's neighbours.")
+@click.argument("collection")
+@click.option("--descriptor", default="", metavar="D", help="Descriptor to average; needed where there are several.")
+@click.option("--k", type=int, default=10, show_default=True, metavar="N", help="How many neighbours.")
+@click.option("--alpha", type=float, default=0.0, show_default=True, metavar="A",
+              help="Weight of a neighbour: likeness^A; 0 weighs all alike.")  # fmt: skip
+@click.option("--as", "name", required=True, metavar="NAME", help="Name of the new descriptor.")
+@shared.store_only
+def augment(collection: str, descriptor: str, k: int, alpha: float, name: str, **options: Any) -> None:
+    """Add a descriptor to every item of COLLECTION that is averaged with those of its nearest neighbours.
+
+    Run again after adding or removing pictures, it looks only at the neighbourhoods that changed, and comes to what a
+    run from the start would. What was added in between has its own vector alone until then. Works on a store only, not
+    through a server.
+    """
+    from pixkin_scoring.augmentation import Augmentation, augment
+
+    from pixkin_server.threads import sharing_cores
+
+    settings = Augmentation(k, alpha)
+    shared.refuse_server(options)
+    with shared.opened_store(options["store"], insecure=options["insecure"]) as store, sharing_cores():
+        written = augment(store, store.describe(collection), descriptor, name, settings, deadline=math.inf)
+    click.echo(f"{written:,} vectors written")

@@ -13,6 +13,7 @@ from pixkin_proto.errors import (
     InvalidArgument,
     NotFinite,
     PixkinError,
+    UnknownDescriptor,
     UnknownItem,
 )
 from pixkin_scoring.items import AddResult
@@ -66,6 +67,47 @@ def test_a_descriptor_may_be_computed_from_a_scan_of_the_same_collection(store: 
     halves = ((ids, vectors[:, :2] / 2) for ids, vectors in store.scan("photos", COLOURS, block=30))
     store.add_descriptor("photos", SHAPES, halves, deadline=soon)
     assert store.fetch("photos", "hog", ["099"]).tolist() == [[50, 0]]
+
+
+def test_vectors_of_some_items_are_replaced_and_searched(store: Store, add: Adder, soon: float) -> None:
+    add("a", "b", "c")
+    store.add_descriptor(
+        "photos", SHAPES, [(["a", "b", "c"], np.array([[1, 0], [2, 0], [3, 0]], np.float32))], deadline=soon
+    )
+    query = ScoringQuery("hog", "euclidean", np.array([9.0, 0]))
+    assert store.candidates("photos", query, depth=1, filters=()).ids == ["c"]
+    before = store.generation("photos")
+    store.put_vectors("photos", "hog", [(["b"], np.array([[9, 0]], np.float32))], deadline=soon)
+    assert store.candidates("photos", query, depth=1, filters=()).ids == ["b"]
+    assert store.fetch("photos", "hog", ["a", "b", "c"])[:, 0].tolist() == [1, 9, 3]
+    assert store.generation("photos") > before
+    assert store.verify("photos").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "ids", "vectors", "error"),
+    [
+        ("none", ["a"], [[1, 1]], UnknownDescriptor),
+        ("hog", ["a", "none"], [[1, 1]] * 2, UnknownItem),
+        ("hog", ["a", "b"], [[1, 1, 1]] * 2, DimensionMismatch),
+        ("hog", ["a", "b"], [[1, math.nan]] * 2, NotFinite),
+        ("hog", ["a", "b"], [[1, 1]], InvalidArgument),
+    ],
+)
+def test_vectors_that_do_not_fit_replace_none(
+    store: Store,
+    add: Adder,
+    soon: float,
+    descriptor: str,
+    ids: list[str],
+    vectors: list[list[float]],
+    error: type[PixkinError],
+) -> None:
+    add("a", "b")
+    store.add_descriptor("photos", SHAPES, [(["a", "b"], np.array([[1, 0], [2, 0]], np.float32))], deadline=soon)
+    with pytest.raises(error):
+        store.put_vectors("photos", descriptor, [(ids, np.array(vectors, np.float32))], deadline=soon)
+    assert store.fetch("photos", "hog", ["a", "b"])[:, 0].tolist() == [1, 2]
 
 
 def test_an_attachment_is_kept_with_the_generation_of_its_write(store: Store, add: Adder, soon: float) -> None:

@@ -1,0 +1,230 @@
+"""Database augmentation: every item's vector is averaged with those of its nearest neighbours, once, before any search.
+
+Turcot and Lowe, Better Matching with Fewer Features, ICCV Workshops 2009; Arandjelović and Zisserman, Three Things
+Everyone Should Know to Improve Object Retrieval, CVPR 2012; weights by likeness: Gordo et al., End-to-end Learning of
+Deep Visual Representations for Image Retrieval, IJCV 2017.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pixkin_proto.descriptors import Descriptor, Norm
+from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.names import check_name, resolve_descriptor
+from pixkin_proto.whitening import unit_length
+
+from pixkin_scoring.items import Collection
+from pixkin_scoring.stores import Store
+
+Units = NDArray[np.float32]
+Places = NDArray[np.intp]
+MOST_NEIGHBOURS = 1000
+MARGIN = 1e-5
+"""How far a float32 product of unit vectors may be from the double that decides; ten times its rounding."""
+BLOCK = 8_000_000
+"""Products at a time: 32 MB."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How vectors are averaged. k: neighbours · alpha: a neighbour counts likeness^alpha, the item itself 1."""
+
+    k: int = 10
+    alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MOST_NEIGHBOURS:
+            raise InvalidArgument(f"k is 1 to {MOST_NEIGHBOURS:,} neighbours, not {self.k}")
+        if not 0 <= self.alpha <= 100:
+            raise InvalidArgument(f"alpha is a number from 0 to 100, not {self.alpha}")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What an augmentation was made of, so that the next one does only what has changed.
+
+    source: full name of the descriptor · fingerprint: its extractor's · ids: n, sorted · digests: (n,) uint64 of their
+    vectors · neighbours: (n, k) int32, places in ids, nearest first; -1 where there are fewer.
+    """
+
+    source: str
+    fingerprint: str
+    settings: Augmentation
+    ids: tuple[str, ...]
+    digests: NDArray[np.uint64]
+    neighbours: NDArray[np.int32]
+
+
+def augmentation_key(name: str) -> str:
+    """Return the key of an augmented descriptor's state among a collection's attachments."""
+    return f"augmented:{name}"
+
+
+def unit_rows(vectors: NDArray[np.float32]) -> Units:
+    """Return vectors (…, d) divided by their length, float32."""
+    return unit_length(vectors.astype(np.float64)).astype(np.float32)
+
+
+def augment(
+    store: Store, described: Collection, source: str, name: str, settings: Augmentation, *, deadline: float
+) -> int:
+    """Add an augmented descriptor to every item, or bring it up to date; returns how many vectors were written.
+
+    Memory: the vectors of the source, and 32 MB. Raises InvalidArgument when `name` is another descriptor, and
+    UnknownDescriptor.
+    """
+    by_name = {descriptor.name: descriptor for descriptor in described.descriptors}
+    of = by_name[resolve_descriptor(source, list(by_name))]
+    stored = store.get_attachment(described.name, augmentation_key(name))
+    before = None if stored is None else state_from_bytes(stored[0], augmentation_key(name))
+    if name in by_name and (before is None or (before.source, before.fingerprint) != (of.name, of.fingerprint)):
+        raise InvalidArgument(f"{described.name} has a descriptor {name} already; choose another name with --as")
+    ids, units, digests = _read(store, described, of)
+    neighbours, rows = brought_up_to_date(ids, units, digests, settings, before if name in by_name else None)
+    step = max(1, BLOCK // units.shape[1])
+    blocks = (
+        ([ids[row] for row in some], augmented(units, neighbours, some, settings))
+        for some in (rows[at : at + step] for at in range(0, len(rows), step))
+    )
+    if name in by_name:
+        store.put_vectors(described.name, name, blocks, deadline=deadline)
+    else:
+        made = Descriptor(check_name("descriptor", name), of.dim, Norm.L2, non_negative=of.non_negative)
+        store.add_descriptor(described.name, made, blocks, deadline=deadline)
+    state = State(of.name, of.fingerprint, settings, tuple(ids), digests, neighbours)
+    store.put_attachment(described.name, augmentation_key(name), state_to_bytes(state), deadline=deadline)
+    return len(rows)
+
+
+def _read(store: Store, described: Collection, descriptor: Descriptor) -> tuple[list[str], Units, NDArray[np.uint64]]:
+    """Return ids, vectors of length 1 and digests, by id; filled in place, since two copies would be one too many."""
+    ids: list[str] = []
+    units = np.empty((described.items, descriptor.dim), np.float32)
+    digests = np.empty(described.items, np.uint64)
+    for some, vectors in store.scan(described.name, descriptor.name):
+        place = slice(len(ids), len(ids) + len(some))
+        if place.stop > described.items:
+            break
+        units[place], digests[place] = unit_rows(vectors), digests_of(vectors)
+        ids += some
+    if len(ids) != described.items:
+        raise InvalidArgument(f"{described.name} was written to meanwhile; augment it again")
+    return ids, units, digests
+
+
+def augmented(units: Units, neighbours: NDArray[np.int32], rows: Places, settings: Augmentation) -> Units:
+    """Return (u + Σ wⱼ uⱼ) / its length for some rows, (m, d) float32. units: (n, d), of length 1, by id."""
+    found = np.empty((len(rows), units.shape[1]), np.float32)
+    for at, row in enumerate(rows):
+        near = neighbours[row][neighbours[row] >= 0]
+        own, others = units[row].astype(np.float64), units[near].astype(np.float64)
+        weights = np.maximum(others @ own, 0) ** settings.alpha
+        mean = own + weights @ others
+        found[at] = mean / (np.linalg.norm(mean) or 1.0)
+    return found
+
+
+def brought_up_to_date(
+    ids: Sequence[str], units: Units, digests: NDArray[np.uint64], settings: Augmentation, before: State | None
+) -> tuple[NDArray[np.int32], Places]:
+    """Return the neighbours of all items (n, k), and the rows whose augmented vector is another than before.
+
+    ids: n, sorted. Only neighbourhoods that an added, changed or removed item may touch are looked at anew; what
+    comes out is what a run from the start gives.
+    """
+    if before is None or before.settings != settings:
+        rows = np.arange(len(ids))
+        return nearest(units, rows, settings.k), rows
+    places = {item: at for at, item in enumerate(ids)}
+    moved = np.array([places.get(item, -1) for item in before.ids] + [-1], np.int32)  # -1 finds the last, itself -1
+    kept = np.array([place >= 0 and digests[place] == digest
+                     for place, digest in zip(moved[:-1].tolist(), before.digests, strict=True)], np.bool_)  # fmt: skip
+    moved[:-1][~kept] = -1
+    neighbours = np.full((len(ids), settings.k), -1, np.int32)
+    neighbours[moved[:-1][kept]] = moved[before.neighbours[kept]]
+    fresh = np.setdiff1d(np.arange(len(ids)), moved[:-1][kept])
+    stale = np.union1d(fresh, _touched(units, neighbours, fresh))
+    neighbours[stale] = nearest(units, stale, settings.k)
+    return neighbours, stale
+
+
+def nearest(units: Units, rows: Places, k: int) -> NDArray[np.int32]:
+    """Return the k nearest other items of some rows, (m, k), by product in double precision, ties by id; else -1."""
+    found = np.full((len(rows), k), -1, np.int32)
+    size = max(1, BLOCK // max(len(units), 1))
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        products = units[chosen] @ units.T
+        products[np.arange(len(chosen)), chosen] = -np.inf
+        for at, row in enumerate(chosen):
+            found[start + at, : min(k, len(units) - 1)] = _best(units, int(row), products[at], k)
+    return found
+
+
+def digests_of(vectors: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return 8 bytes of the SHA-256 of every row, (n,) uint64."""
+    joined = b"".join(hashlib.sha256(row.tobytes()).digest()[:8] for row in np.ascontiguousarray(vectors, "<f4"))
+    return np.frombuffer(joined, "<u8").astype(np.uint64)
+
+
+def state_to_bytes(state: State) -> bytes:
+    """Return a state as an uncompressed npz."""
+    words = {"source": state.source, "fingerprint": state.fingerprint, "k": state.settings.k,
+             "alpha": state.settings.alpha, "ids": state.ids}  # fmt: skip
+    file = BytesIO()
+    text = np.frombuffer(json.dumps(words).encode(), np.uint8)
+    np.savez(file, words=text, digests=state.digests, neighbours=state.neighbours)
+    return file.getvalue()
+
+
+def state_from_bytes(data: bytes, name: str) -> State:
+    """Return a state. Raises InvalidArgument for what is none."""
+    try:
+        with np.load(BytesIO(data), allow_pickle=False) as file:
+            words, digests, neighbours = json.loads(file["words"].tobytes()), file["digests"], file["neighbours"]
+        state = State(
+            source=words["source"],
+            fingerprint=words["fingerprint"],
+            settings=Augmentation(words["k"], words["alpha"]),
+            ids=tuple(words["ids"]),
+            digests=digests.reshape(len(words["ids"])),
+            neighbours=neighbours.reshape(len(words["ids"]), words["k"]),
+        )
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidArgument(f"{name} is damaged ({error}); augment the collection under another name") from error
+    return state
+
+
+def _best(units: Units, row: int, products: NDArray[np.float32], k: int) -> Places:
+    count = min(k, len(units) - 1)
+    if not count:
+        return np.empty(0, np.intp)
+    least = np.partition(products, len(products) - count)[len(products) - count]
+    near = np.flatnonzero(products >= least - MARGIN)
+    near = near[near != row]
+    exact = np.array([float(np.dot(units[row].astype(np.float64), units[at].astype(np.float64))) for at in near])
+    return near[np.argsort(-exact, kind="stable")][:count]
+
+
+def _touched(units: Units, neighbours: NDArray[np.int32], fresh: Places) -> Places:
+    """Return the rows that lost a neighbour, and those that a fresh item may be nearer to than their last one."""
+    lost = np.flatnonzero((neighbours < 0).any(axis=1))
+    if not len(fresh):
+        return lost
+    touched = np.zeros(len(units), np.bool_)
+    touched[lost] = True
+    size = max(1, BLOCK // len(fresh))
+    for start in range(0, len(units), size):
+        block = slice(start, start + size)
+        last = np.einsum("nd,nd->n", units[block], units[np.maximum(neighbours[block, -1], 0)])
+        nearer = (units[block] @ units[fresh].T).max(axis=1)
+        touched[block] |= nearer >= last - MARGIN
+    return np.flatnonzero(touched)
