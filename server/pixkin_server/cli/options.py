@@ -92,6 +92,11 @@ _PAGE = (
         is_flag=True,
         help="Take the hits of the shards that answer when others of a cluster do not; stderr says so.",
     ),
+    click.option(
+        "--fit-deadline",
+        is_flag=True,
+        help="Skip a re-ranking that would not fit into --timeout, and name it, in place of failing.",
+    ),
     click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
     click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
 )
@@ -185,7 +190,17 @@ def plan_from_options(options: dict[str, Any]) -> Plan:
     )
 
 
-_PLAN_OPTIONS = ("candidates", "expand", "fuse", "normalise", "include_self", "allow_partial", "size", "offset")
+_PLAN_OPTIONS = (
+    "candidates",
+    "expand",
+    "fuse",
+    "normalise",
+    "include_self",
+    "fit_deadline",
+    "allow_partial",
+    "size",
+    "offset",
+)
 
 
 def _with_measure(named: Sequence[Any], measure: str) -> tuple[Any, ...]:

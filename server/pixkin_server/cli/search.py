@@ -67,7 +67,7 @@ def compared(plan: Plan) -> str:
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
-    """Return the object that `search --json` prints; it has `partial` only where something did not answer."""
+    """Return the object that `search --json` prints; `skipped` and `partial` are there only where that happened."""
     from dataclasses import asdict
 
     return {
@@ -78,5 +78,6 @@ def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:
             for hit in result.hits
         ],
         "timings_ms": result.timings_ms,
+        **({"skipped": list(result.skipped)} if result.skipped else {}),
         **({"partial": result.partial} if result.partial else {}),
     }

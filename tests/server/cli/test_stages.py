@@ -121,3 +121,9 @@ def test_every_stage_is_evaluated_as_it_is_searched(pixkin: Cli, filled: str, wh
     good = [rank for rank, hit in enumerate(hits, 1) if hit["labels"] == ["blue"]]
     precisions = [found / rank for found, rank in enumerate(good, 1)]
     assert ran.json["per_query"]["i0011"] == pytest.approx(sum(precisions) / len(precisions))
+
+
+def test_what_fits_into_the_time_is_not_skipped(pixkin: Cli, filled: str, where: Where) -> None:
+    flags = ("--descriptor", "signed", "--rerank", "collapse", "--fit-deadline")
+    ran = pixkin("search", filled, "id:i0007", *flags, "--json", *where)
+    assert (ran.status, ran.json["plan"]["fit_deadline"], "skipped" in ran.json) == (0, True, False), ran.err
