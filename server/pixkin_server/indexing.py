@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pixkin_embedding.batching import Batcher
 from pixkin_embedding.batching import Vectors as Encoded
@@ -25,6 +26,7 @@ from pixkin_server.faults import known_error
 from pixkin_server.files import read_picture
 
 WINDOW = 48  # pictures in flight times extractors: enough to fill the encoder's batches, some 25 MB once prepared
+NOTHING_DERIVED: Mapping[str, Derivation] = MappingProxyType({})
 WINDOW_BYTES = 64 * 2**20  # of pictures that came as bytes: a window of the largest that are allowed would be 768 MiB
 
 
@@ -74,7 +76,7 @@ def encoded(
     limits: Limits,
     batcher: Batcher,
     pool: ThreadPoolExecutor,
-    derived: Mapping[str, Derivation],
+    derived: Mapping[str, Derivation] = NOTHING_DERIVED,
 ) -> Iterator[Item | AddResult | None]:
     """Yield items with their vectors, derived ones too, in the order they came, refused ones as refusals.
 
