@@ -69,6 +69,12 @@ class Plan:
     size: int = DEFAULT_SIZE
     offset: int = 0
 
+    @property
+    def summary(self) -> str:
+        """What is compared and done, on one line for people."""
+        chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in self.descriptors)
+        return " · ".join(filter(None, (chosen, self.candidates, self.expand, self.fuse, *self.rerank)))
+
 
 @dataclass(frozen=True)
 class Compared:

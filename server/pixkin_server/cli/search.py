@@ -11,7 +11,6 @@ from pixkin_server.cli.output import complain, milliseconds, print_json, print_t
 from pixkin_server.cli.queries import parse_queries
 
 if TYPE_CHECKING:
-    from pixkin_scoring.plan import Plan
     from pixkin_scoring.results import SearchResult
 
 
@@ -49,7 +48,7 @@ def print_result(result: SearchResult, *, all_to_stdout: bool = False) -> None:
     else:
         click.echo("no hits", err=not all_to_stdout)
     skipped = f" · skipped: {', '.join(result.skipped)}" if result.skipped else ""
-    click.echo(f"{compared(result.plan)}{skipped}", err=not all_to_stdout)
+    click.echo(f"{result.plan.summary}{skipped}", err=not all_to_stdout)
     click.echo(milliseconds(result.timings_ms), err=not all_to_stdout)
     complain_of_missing(result)
 
@@ -58,12 +57,6 @@ def complain_of_missing(result: SearchResult) -> None:
     """Say on stderr when a part of the collection did not answer."""
     if result.partial:
         complain(f"these hits are not of the whole collection: {result.partial}")
-
-
-def compared(plan: Plan) -> str:
-    """Return in words what a plan that ran has compared."""
-    chosen = ", ".join(f"{choice.name} {choice.measure}" for choice in plan.descriptors)
-    return " · ".join(filter(None, (chosen, plan.candidates, plan.expand, plan.fuse, *plan.rerank)))
 
 
 def result_to_json(collection: str, result: SearchResult) -> dict[str, Any]:

@@ -95,16 +95,13 @@ def _write(path: Path, text: str) -> None:
 
 def _report(service: Service, task: Task, outcome: Outcome, figures: Mapping[str, Any]) -> Report:
     plan = outcome.plan
-    chosen = ", ".join(f"{each.name} {each.measure}" for each in plan.descriptors) if plan else "a run file"
     pictures = _Pictures(service, task)
     low, high = figures["interval"]
     return Report(
         title=f"{task.collection} by {task.protocol.name}",
         collection=task.collection,
         protocol=task.protocol.name,
-        compared=" · ".join(filter(None, (chosen, plan.candidates, plan.expand, plan.fuse, *plan.rerank)))
-        if plan
-        else chosen,
+        compared=plan.summary if plan else "a run file",
         evaluation=outcome.evaluation,
         interval=(low, high),
         details=_flat(figures["provenance"]),

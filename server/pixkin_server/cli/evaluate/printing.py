@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli.output import Progress, complain, print_json, print_table
-from pixkin_server.cli.search import compared
 
 if TYPE_CHECKING:
     from pixkin_scoring.evaluation.judgements import JudgedQuery
@@ -44,7 +43,7 @@ def print_outcome(outcome: Outcome, protocol: str, collection: str, details: dic
     print_table(
         ("measure", "value"), [(name, f"{value:.4f}") for name, value in figures["measures"].items()], right=(1,)
     )
-    click.echo(f"{collection}{f' · {compared(outcome.plan)}' if outcome.plan else ''}", err=True)
+    click.echo(f"{collection}{f' · {outcome.plan.summary}' if outcome.plan else ''}", err=True)
     low, high = figures["interval"]
     waited = outcome.evaluation.timings_ms
     took = f" · a query took {waited['p50']:.1f} ms (p50), {waited['p95']:.1f} ms (p95)" if outcome.plan else ""
