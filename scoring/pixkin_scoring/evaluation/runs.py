@@ -81,13 +81,6 @@ class RunWriter:
         self._file.close()
 
 
-def write_run(path: Path, rankings: Iterable[tuple[str, Iterable[str]]], *, tag: str = "pixkin") -> None:
-    """Write a run file from queries' names and their ids, as RunWriter does, holding one ranking at a time."""
-    with RunWriter(path, tag=tag) as run:
-        for name, ids in rankings:
-            run.write(name, ids)
-
-
 def write_qrels(path: Path, truth: GroundTruth) -> None:
     """Write the judgements as `QID 0 ID GRADE`, names encoded as in a run file.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pixkin_scoring.evaluation.evaluating import Evaluation, evaluate, mean_name
 from pixkin_scoring.evaluation.judgements import GroundTruth, JudgedQuery, Judgement
 from pixkin_scoring.evaluation.protocols import find_protocol
 from pixkin_scoring.evaluation.protocols.protocol import Reading
-from pixkin_scoring.evaluation.runs import read_run, write_qrels, write_run
+from pixkin_scoring.evaluation.runs import RunWriter, read_run, write_qrels
 
 CUTOFFS = (5, 10, 15, 20, 30, 100, 200, 500, 1000)
 OF_TREC_EVAL = {
@@ -22,6 +23,12 @@ OF_TREC_EVAL = {
     **{f"recall@{k}": f"recall_{k}" for k in CUTOFFS}, **{f"nDCG@{k}": f"ndcg_cut_{k}" for k in CUTOFFS},
 }  # fmt: skip
 DIGITS = 5.01e-5  # half of the fourth digit
+
+
+def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]]) -> None:
+    with RunWriter(path) as run:
+        for name, ids in rankings:
+            run.write(name, ids)
 
 
 def rated(run: Path, qrels: Path, measures: list[str]) -> Evaluation:
