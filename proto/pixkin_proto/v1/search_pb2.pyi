@@ -240,7 +240,7 @@ class SearchRequest(_message.Message):
     offset: _builtins.int
     """How many hits to pass over, at least 0."""
     explain: _builtins.bool
-    """True to have every hit explained."""
+    """True to have every hit explained: which bins and regions its value comes from. Needs a mass measure."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
         """One or more examples; several are averaged by weight."""
@@ -308,6 +308,7 @@ class SearchReply(_message.Message):
     SKIPPED_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
+    EXPLANATIONS_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Rank of the first hit, counted from 0."""
     partial: _builtins.str
@@ -340,6 +341,10 @@ class SearchReply(_message.Message):
     def skipped(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Re-ranking stages that were skipped to keep the deadline."""
 
+    @_builtins.property
+    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___HitExplanation]:
+        """Why each hit is where it is; empty unless asked for."""
+
     def __init__(
         self,
         *,
@@ -352,14 +357,151 @@ class SearchReply(_message.Message):
         skipped: _abc.Iterable[_builtins.str] | None = ...,
         offset: _builtins.int = ...,
         partial: _builtins.str = ...,
+        explanations: _abc.Iterable[Global___HitExplanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "labels", b"labels", "offset", b"offset", "partial", b"partial", "plan", b"plan", "scores", b"scores", "skipped", b"skipped", "timings", b"timings", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanations", b"explanations", "ids", b"ids", "labels", b"labels", "offset", b"offset", "partial", b"partial", "plan", b"plan", "scores", b"scores", "skipped", b"skipped", "timings", b"timings", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchReply: _TypeAlias = SearchReply  # noqa: Y015
+
+@_typing.final
+class HitExplanation(_message.Message):
+    """Where the values of one hit come from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESCRIPTORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+        """One entry for each descriptor that is compared by a mass measure."""
+
+    def __init__(
+        self,
+        *,
+        descriptors: _abc.Iterable[Global___Explanation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["descriptors", b"descriptors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HitExplanation: _TypeAlias = HitExplanation  # noqa: Y015
+
+@_typing.final
+class Explanation(_message.Message):
+    """Where the value of one descriptor comes from: a mass measure adds up what its bins contribute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESCRIPTOR_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    SUM_FIELD_NUMBER: _builtins.int
+    BINS_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    descriptor: _builtins.str
+    """The descriptor's full name."""
+    measure: _builtins.str
+    """The measure."""
+    sum: _builtins.float
+    """Sum over all bins; it is the value, but for bhattacharyya, whose value is minus its logarithm."""
+    @_builtins.property
+    def bins(self) -> _containers.RepeatedCompositeFieldContainer[Global___BinContribution]:
+        """The bins that contribute most, the largest first."""
+
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionContribution]:
+        """What the bins of each region contribute together, the largest first; empty where the bins belong to no regions."""
+
+    def __init__(
+        self,
+        *,
+        descriptor: _builtins.str = ...,
+        measure: _builtins.str = ...,
+        sum: _builtins.float = ...,
+        bins: _abc.Iterable[Global___BinContribution] | None = ...,
+        regions: _abc.Iterable[Global___RegionContribution] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins", "descriptor", b"descriptor", "measure", b"measure", "regions", b"regions", "sum", b"sum"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class BinContribution(_message.Message):
+    """What one bin contributes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BIN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    bin: _builtins.int
+    """Its place in the vector, counted from 0."""
+    name: _builtins.str
+    """Its place in words, such as "top left, hue 3, saturation 2, value 1"; empty where the extractor names none."""
+    query: _builtins.float
+    """The query's component as the measure sees it."""
+    item: _builtins.float
+    """The item's component as the measure sees it."""
+    contribution: _builtins.float
+    """Its term of the sum."""
+    def __init__(
+        self,
+        *,
+        bin: _builtins.int = ...,
+        name: _builtins.str = ...,
+        query: _builtins.float = ...,
+        item: _builtins.float = ...,
+        contribution: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin", b"bin", "contribution", b"contribution", "item", b"item", "name", b"name", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BinContribution: _TypeAlias = BinContribution  # noqa: Y015
+
+@_typing.final
+class RegionContribution(_message.Message):
+    """What the bins of one region of the picture contribute together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The region's name."""
+    contribution: _builtins.float
+    """Sum of its bins' terms."""
+    @_builtins.property
+    def outline(self) -> _types_pb2.Outline:
+        """Where it lies."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        contribution: _builtins.float = ...,
+        outline: _types_pb2.Outline | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outline", b"outline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "name", b"name", "outline", b"outline"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegionContribution: _TypeAlias = RegionContribution  # noqa: Y015
 
 @_typing.final
 class SearchBatchRequest(_message.Message):

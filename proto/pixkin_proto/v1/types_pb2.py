@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpixkin_proto/v1/types.proto\x12\tpixkin.v1\"\x7f\n\x05\x45rror\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12(\n\x04\x64\x61ta\x18\x03 \x03(\x0b\x32\x1a.pixkin.v1.Error.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\nDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12\x0c\n\x04norm\x18\x03 \x01(\t\x12\x14\n\x0cnon_negative\x18\x04 \x01(\x08\x12\x17\n\x0f\x64\x65\x66\x61ult_measure\x18\x05 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\x12\r\n\x05width\x18\x03 \x01(\x01\x12\x0e\n\x06height\x18\x04 \x01(\x01\"/\n\x0bNamedVector\x12\x12\n\ndescriptor\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"6\n\tAttribute\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x42\x07\n\x05value\";\n\tFileFacts\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x10\n\x08mtime_ns\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpixkin_proto/v1/types.proto\x12\tpixkin.v1\"\x7f\n\x05\x45rror\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12(\n\x04\x64\x61ta\x18\x03 \x03(\x0b\x32\x1a.pixkin.v1.Error.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\nDescriptor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12\x0c\n\x04norm\x18\x03 \x01(\t\x12\x14\n\x0cnon_negative\x18\x04 \x01(\x08\x12\x17\n\x0f\x64\x65\x66\x61ult_measure\x18\x05 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x1d\n\x04\x61xes\x18\x07 \x03(\x0b\x32\x0f.pixkin.v1.Axis\"J\n\x04\x41xis\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12$\n\x08outlines\x18\x03 \x03(\x0b\x32\x12.pixkin.v1.Outline\"7\n\x07Outline\x12\x1b\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0e.pixkin.v1.Box\x12\x0f\n\x07\x65llipse\x18\x02 \x01(\x08\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x01\x12\t\n\x01y\x18\x02 \x01(\x01\x12\r\n\x05width\x18\x03 \x01(\x01\x12\x0e\n\x06height\x18\x04 \x01(\x01\"/\n\x0bNamedVector\x12\x12\n\ndescriptor\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"6\n\tAttribute\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x42\x07\n\x05value\";\n\tFileFacts\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x10\n\x08mtime_ns\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERROR']._serialized_end=169
   _globals['_ERROR_DATAENTRY']._serialized_start=126
   _globals['_ERROR_DATAENTRY']._serialized_end=169
-  _globals['_DESCRIPTOR']._serialized_start=171
-  _globals['_DESCRIPTOR']._serialized_end=292
-  _globals['_BOX']._serialized_start=294
-  _globals['_BOX']._serialized_end=352
-  _globals['_NAMEDVECTOR']._serialized_start=354
-  _globals['_NAMEDVECTOR']._serialized_end=401
-  _globals['_ATTRIBUTE']._serialized_start=403
-  _globals['_ATTRIBUTE']._serialized_end=457
-  _globals['_FILEFACTS']._serialized_start=459
-  _globals['_FILEFACTS']._serialized_end=518
+  _globals['_DESCRIPTOR']._serialized_start=172
+  _globals['_DESCRIPTOR']._serialized_end=324
+  _globals['_AXIS']._serialized_start=326
+  _globals['_AXIS']._serialized_end=400
+  _globals['_OUTLINE']._serialized_start=402
+  _globals['_OUTLINE']._serialized_end=457
+  _globals['_BOX']._serialized_start=459
+  _globals['_BOX']._serialized_end=517
+  _globals['_NAMEDVECTOR']._serialized_start=519
+  _globals['_NAMEDVECTOR']._serialized_end=566
+  _globals['_ATTRIBUTE']._serialized_start=568
+  _globals['_ATTRIBUTE']._serialized_end=622
+  _globals['_FILEFACTS']._serialized_start=624
+  _globals['_FILEFACTS']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

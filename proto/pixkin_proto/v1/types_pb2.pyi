@@ -82,6 +82,7 @@ class Descriptor(_message.Message):
     NON_NEGATIVE_FIELD_NUMBER: _builtins.int
     DEFAULT_MEASURE_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    AXES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """EXTRACTOR.DESCRIPTOR in a collection that encodes, a plain name for imported and derived vectors."""
     dim: _builtins.int
@@ -94,6 +95,12 @@ class Descriptor(_message.Message):
     """The measure that is used when a plan names none."""
     fingerprint: _builtins.str
     """SHA-256 (hex) of the extractor that computes it; empty for imported vectors."""
+    @_builtins.property
+    def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]:
+        """What its components stand for, where an extractor says so: the components are a table with these axes, the last
+        one running fastest. Given with extractors only.
+        """
+
     def __init__(
         self,
         *,
@@ -103,14 +110,77 @@ class Descriptor(_message.Message):
         non_negative: _builtins.bool = ...,
         default_measure: _builtins.str = ...,
         fingerprint: _builtins.str = ...,
+        axes: _abc.Iterable[Global___Axis] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_measure", b"default_measure", "dim", b"dim", "fingerprint", b"fingerprint", "name", b"name", "non_negative", b"non_negative", "norm", b"norm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "default_measure", b"default_measure", "dim", b"dim", "fingerprint", b"fingerprint", "name", b"name", "non_negative", b"non_negative", "norm", b"norm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Descriptor: _TypeAlias = Descriptor  # noqa: Y015
+
+@_typing.final
+class Axis(_message.Message):
+    """One axis of a descriptor's components."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    OUTLINES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it stands for: region, hue, saturation, ..."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A label for each place on it."""
+
+    @_builtins.property
+    def outlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outline]:
+        """Where each place lies in the picture, for an axis of regions; empty for others."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        outlines: _abc.Iterable[Global___Outline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "outlines", b"outlines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Axis: _TypeAlias = Axis  # noqa: Y015
+
+@_typing.final
+class Outline(_message.Message):
+    """A part of any picture. Regions may overlap: later ones lie on top."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOX_FIELD_NUMBER: _builtins.int
+    ELLIPSE_FIELD_NUMBER: _builtins.int
+    ellipse: _builtins.bool
+    """True where the region is the ellipse within the rectangle."""
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """The rectangle in parts of the picture's width and height, 0 to 1."""
+
+    def __init__(
+        self,
+        *,
+        box: Global___Box | None = ...,
+        ellipse: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "ellipse", b"ellipse"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outline: _TypeAlias = Outline  # noqa: Y015
 
 @_typing.final
 class Box(_message.Message):
