@@ -30,7 +30,14 @@ EXACT_BUDGET = 100_000_000
 
 CANDIDATE_RULE = StageRule(
     "candidate stage",
-    dict.fromkeys(("auto", "exact", "approximate"), Accepts({"depth": Option(int, least=1, most=2 * MAX_SIZE)})),
+    {
+        name: Accepts({"depth": Option(int, least=1, most=2 * MAX_SIZE, note="how many candidates there are")}, note)
+        for name, note in {
+            "auto": "exact until the collection is large, then approximate where it has an index for that",
+            "exact": "every item is compared",
+            "approximate": "those that an index of neighbours proposes are compared",
+        }.items()
+    },
 )
 EXPANSION_RULE = StageRule("expansion", EXPANSIONS)
 RERANKER_RULE = StageRule("reranker", RERANKERS)

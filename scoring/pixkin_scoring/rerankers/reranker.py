@@ -14,6 +14,7 @@ from pixkin_proto.descriptors import Descriptor
 from pixkin_scoring.stages import Option
 
 Values = Mapping[str, int | float | str]
+TOP = "how many of the first candidates it looks at"
 
 
 class Phase(IntEnum):
@@ -82,6 +83,7 @@ class Reranker:
     apply: Callable[[Shortlist, Values], Order]
     phase: Phase = Phase.JUDGE
     needed: Needed | None = None
+    note: str = ""
 
 
 def by_score(scores: NDArray[np.float64]) -> Order:

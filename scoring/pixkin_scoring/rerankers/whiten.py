@@ -7,7 +7,7 @@ from pixkin_proto.errors import InvalidPlan
 from pixkin_proto.whitening import Whitening, whitening_from_bytes
 
 from pixkin_scoring.attachments import whitening_key
-from pixkin_scoring.rerankers.reranker import Needed, Order, Phase, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.rerankers.reranker import TOP, Needed, Order, Phase, Reranker, Shortlist, Values, by_score
 from pixkin_scoring.stages import Option
 
 
@@ -31,11 +31,12 @@ def whiten(shortlist: Shortlist, options: Values) -> Order:
 WHITEN = Reranker(
     "whiten",
     {
-        "top": Option(int, 1000, 1, 100_000),
-        "name": Option(str, required=True),
-        "dims": Option(int, 0, 0, 65_536),
+        "top": Option(int, 1000, 1, 100_000, note=TOP),
+        "name": Option(str, required=True, note="a whitening that is attached to the collection"),
+        "dims": Option(int, 0, 0, 65_536, note="how many of its dimensions count; 0 for all"),
     },
     whiten,
     phase=Phase.SPACE,
+    note="compares anew after an attached whitening",
     needed=Needed(lambda options: whitening_key(str(options["name"])), whitening_from_bytes),
 )
