@@ -37,6 +37,19 @@ MEASURES: dict[str, Kind] = {
 }
 """Every measure's name and kind, in the order in which they are listed to people."""
 
+GOOD_FOR: dict[str, str] = {
+    "euclidean": "vectors whose lengths mean something",
+    "manhattan": "vectors whose lengths mean something, with less weight on the largest differences",
+    "cosine": "embeddings of networks: the direction counts, not the length",
+    "angular": "embeddings, when values are to be angles; ranks as cosine",
+    "chi2": "colour histograms: differences count more where there is little",
+    "kl": "histograms whose empty bins tell the most; not the same both ways round",
+    "bhattacharyya": "histograms: what both have in common, with small bins counted in",
+    "intersection": "histograms, the easiest to explain: the share that both have in common",
+    "jensen_shannon": "histograms of any kind, the same both ways round",
+}
+"""What each measure is good for, in one line for those who choose one."""
+
 MAX_DIM = 65_536
 
 

@@ -3,11 +3,11 @@
     PixkinError
     ├── InvalidInput ─┬ InvalidImage, InvalidCrop, InvalidName, InvalidId, InvalidSize, InvalidFilter,
     │                 │ InvalidArgument, InvalidExtractor, InvalidPlan, UnknownMeasure, MeasureNotApplicable,
-    │                 └ DimensionMismatch, NotFinite, ZeroVector
-    ├── NotFound ─────── UnknownCollection, UnknownDescriptor, UnknownItem, UnknownExtractor
+    │                 └ DimensionMismatch, NotFinite, ZeroVector, TooLarge, UnsupportedType, WrongMethod
+    ├── NotFound ─────── UnknownCollection, UnknownDescriptor, UnknownItem, UnknownExtractor, UnknownRoute, NoPicture
     ├── CollectionExists
     ├── NotReady ─────── ExtractorMismatch, ScriptsMissing, StoreLocked, StoreReadOnly, StoreFormat, ProviderMissing
-    ├── Denied ───────── StoreDenied, WritesDisabled
+    ├── Denied ───────── StoreDenied, WritesDisabled, OriginalsDisabled, ForeignHost, ForeignOrigin
     ├── NotImplementedYet
     ├── Exhausted ────── Overloaded, StoreFull
     ├── Unavailable ──── StoreUnavailable, PartialResult, ServerUnavailable
@@ -187,6 +187,37 @@ class ZeroVector(InvalidInput):
         )
 
 
+class TooLarge(InvalidInput):
+    """A request has more bytes than a server takes."""
+
+    reason = "TOO_LARGE"
+    limit: int
+
+    def __init__(self, what: str, limit: int, advice: str = "send less at a time") -> None:
+        super().__init__(f"{what} has more than {limit:,} bytes; {advice}", limit=limit)
+
+
+class UnsupportedType(InvalidInput):
+    """A request over HTTP has another content type than its route takes."""
+
+    reason = "UNSUPPORTED_TYPE"
+
+    def __init__(self, got: str, allowed: Iterable[str]) -> None:
+        came = f"the content type {got!r}" if got else "no content type"
+        super().__init__(f"the request has {came}; send it as {' or '.join(allowed)}")
+
+
+class WrongMethod(InvalidInput):
+    """A path over HTTP is there, but not with this method."""
+
+    reason = "WRONG_METHOD"
+    allowed: list[str]
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        known = sorted(allowed)
+        super().__init__(f"this path takes no {method}; use {listed(known)}", allowed=known)
+
+
 class NotFound(PixkinError):
     """A name or id is not there."""
 
@@ -245,6 +276,21 @@ class UnknownExtractor(NotFound):
         )
         todo = f"make it with: pixkin export-model {extractor}" if extractor else "name the one to use"
         super().__init__(f"{missing} (there are: {listed(known)}); {todo}", extractor=extractor)
+
+
+class UnknownRoute(NotFound):
+    """There is nothing at this path over HTTP."""
+
+    reason = "UNKNOWN_ROUTE"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is nothing at {path[:200]}; /v1/openapi.json lists what there is")
+
+
+class NoPicture(NotFound):
+    """An item has no thumbnail, or the picture that it came from cannot be shown."""
+
+    reason = "NO_PICTURE"
 
 
 class CollectionExists(PixkinError):
@@ -340,6 +386,38 @@ class WritesDisabled(Denied):
     """The server does not take writes."""
 
     reason = "WRITES_DISABLED"
+
+
+class OriginalsDisabled(Denied):
+    """The server does not show the files that items came from."""
+
+    reason = "ORIGINALS_DISABLED"
+
+    def __init__(self) -> None:
+        super().__init__("this server shows no original files; start it with --originals, or ask for the thumbnail")
+
+
+class ForeignHost(Denied):
+    """A request over HTTP names a host that the server does not answer for."""
+
+    reason = "FOREIGN_HOST"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"this server does not answer for the host {host[:200]!r}; call it by its address, or start it with "
+            "--http-host NAME"
+        )
+
+
+class ForeignOrigin(Denied):
+    """A page of another origin calls over HTTP."""
+
+    reason = "FOREIGN_ORIGIN"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"pages of {origin[:200]} may not call this server; it takes them when started with --cors-origin ORIGIN"
+        )
 
 
 class NotImplementedYet(PixkinError):

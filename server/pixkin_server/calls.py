@@ -36,6 +36,16 @@ class Calls:
         self._waiting = 0
         self._streaming = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many calls run or wait for a thread."""
+        return self._waiting
+
+    @property
+    def streaming(self) -> int:
+        """How many streams are open."""
+        return self._streaming
+
     async def run(self, context: grpc.aio.ServicerContext, work: Callable[..., T], *args: Any, **options: Any) -> T:
         """Run a blocking call; raises Overloaded when too many wait, Deadline when the caller's time is over.
 
@@ -48,7 +58,8 @@ class Calls:
         future = self._pool.submit(work, *args, **options)
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), remaining(context))
+            async with asyncio.timeout(remaining(context)):  # wait_for of Python 3.11 may swallow that the caller left
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             raise Deadline("the call") from None
 

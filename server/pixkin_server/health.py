@@ -36,6 +36,11 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc is untype
         super().__init__()
         self._engine = engine
         self._ending = asyncio.Event()
+        self._serving: set[str] = set()
+
+    def serving(self, service: str) -> bool:
+        """Return whether a service serves."""
+        return service in self._serving
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext
@@ -58,6 +63,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc is untype
 
     async def drain(self) -> None:
         """Say NOT_SERVING for good, to watchers too, and let those go."""
+        self._serving.clear()
         await self.enter_graceful_shutdown()
         await asyncio.sleep(DRAIN_SECONDS)
         self._ending.set()
@@ -65,6 +71,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc is untype
     async def say(self, serving: bool, *services: str) -> None:  # noqa: FBT001  # it is what is said
         """Set the status of services; the empty one is the server."""
         statuses = health_pb2.HealthCheckResponse
+        self._serving = self._serving | {*services} if serving else self._serving - {*services}
         for name in services:
             await self.set(name, statuses.SERVING if serving else statuses.NOT_SERVING)
 

@@ -12,6 +12,7 @@ from pixkin_proto import errors
 
 from pixkin_server.faults import known_error
 from pixkin_server.messages.errors import error_to_proto
+from pixkin_server.observing import Observed, Observer, Unobserved
 
 ERROR_KEY = "pixkin-error-bin"
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -41,8 +42,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Ends a failed call with its code, its sentence, and the whole error as trailing metadata.
 
     A request that cannot be parsed reaches its method as an InvalidArgument: a single one is raised here, and a stream
-    meets it in the place of the message.
+    meets it in the place of the message. Every call is counted by the observer.
     """
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self._observer = observer or Unobserved()
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -52,7 +56,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        guarded = _streaming(behaviour) if inspect.isasyncgenfunction(behaviour) else _single(behaviour)
+        guard = _streaming if inspect.isasyncgenfunction(behaviour) else _single
+        guarded = guard(behaviour, lambda: Observed(self._observer, "grpc", _named(details.method)))
         return _rebuilt(handler, guarded, _parser(handler.request_deserializer, details.method))
 
 
@@ -79,29 +84,44 @@ def _parser(deserialise: Callable[[bytes], Any], method: str) -> Callable[[bytes
     return parse
 
 
-def _single(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _named(method: str) -> str:
+    """Return /PACKAGE.SERVICE/RPC as SERVICE.RPC."""
+    service, _, rpc = method.rpartition("/")
+    return f"{service.rpartition('.')[2]}.{rpc}"
+
+
+def _single(
+    behaviour: Callable[..., Awaitable[Any]], observed: Callable[[], Observed]
+) -> Callable[..., Awaitable[Any]]:
     """Guard a coroutine: one that returns the reply, or one that writes its replies itself and returns None."""
 
     async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
-            return _checked(await behaviour(_checked_request(request), context))
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
-            await _abort(context, error)
+        with observed() as call:
+            try:
+                reply = checked_reply(await behaviour(_checked_request(request), context))
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
+                await _abort(context, call, error)
+            call.replied(reply)
+            return reply
 
     return guarded
 
 
-def _streaming(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+def _streaming(
+    behaviour: Callable[..., AsyncIterator[Any]], observed: Callable[[], Observed]
+) -> Callable[..., AsyncIterator[Any]]:
     async def guarded(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        try:
-            async for reply in behaviour(_checked_request(request), context):
-                yield reply
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
-            await _abort(context, error)
+        with observed() as call:
+            try:
+                async for reply in behaviour(_checked_request(request), context):
+                    call.replied(reply)
+                    yield reply
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
+                await _abort(context, call, error)
 
     return guarded
 
@@ -112,7 +132,8 @@ def _checked_request(request: Any) -> Any:
     return request
 
 
-def _checked(reply: Any) -> Any:
+def checked_reply(reply: Any) -> Any:
+    """Return a reply that callers take. Raises InvalidSize for one that is larger."""
     if reply is not None and reply.ByteSize() > MAX_REPLY_BYTES:
         raise errors.InvalidSize(
             f"the reply has {reply.ByteSize():,} bytes and the limit is {MAX_REPLY_BYTES:,}; ask for smaller pages"
@@ -120,8 +141,9 @@ def _checked(reply: Any) -> Any:
     return reply
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+async def _abort(context: grpc.aio.ServicerContext, call: Observed, error: Exception) -> NoReturn:
     known = known_error(error)
+    call.failed(known)
     detail = error_to_proto(known)
     await context.abort(code_of(known), detail.message, ((ERROR_KEY, detail.SerializeToString()),))
     raise known  # abort has raised already; this tells type checkers so

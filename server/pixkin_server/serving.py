@@ -1,13 +1,13 @@
-"""The gRPC server: services, health, reflection, signals."""
+"""The server: services over gRPC and HTTP, health, reflection, signals."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -17,10 +17,15 @@ from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2_grpc, search_pb2
 from pixkin_server.calls import Calls
 from pixkin_server.engine import Engine
 from pixkin_server.health import SERVICES, Health, follow_store, warm_up
+from pixkin_server.http.settings import HttpSettings
 from pixkin_server.interceptors import ErrorInterceptor
 from pixkin_server.services.collections import CollectionsService
 from pixkin_server.services.embedding import EmbeddingService
 from pixkin_server.services.search import SearchService
+
+if TYPE_CHECKING:
+    from pixkin_server.http.listening import HttpServer
+    from pixkin_server.metrics import Metrics
 
 MIB = 1024 * 1024
 OPTIONS = (
@@ -35,31 +40,50 @@ log = logging.getLogger("pixkin.server")
 class ServerSettings:
     """How a server listens.
 
-    address: host:port, port 0 for any free one · grace: seconds for calls in flight at the end.
+    address: of gRPC, host:port, port 0 for any free one · writes: whether anything may be changed · grace: seconds for
+    calls in flight at the end · http: None for gRPC alone.
     """
 
     address: str = "127.0.0.1:7475"
     writes: bool = True
     reflection: bool = False
     grace: float = 20.0
+    http: HttpSettings | None = None
 
 
 class Server:
-    """A gRPC server around an engine. `port` is known once it has started."""
+    """A server around an engine. `port` of gRPC and `url` of the page are known once it has started.
+
+    notes: what is otherwise than somebody might expect, a sentence each.
+    """
 
     def __init__(self, engine: Engine, settings: ServerSettings) -> None:
         self._engine, self._settings = engine, settings
         self._calls = Calls()
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=OPTIONS)
         self._health = Health(engine)
+        self._http: HttpServer | None = None
+        self._server: Any = None
         self.port = 0
+        self.url = ""
+        self.notes: list[str] = []
 
     async def start(self) -> None:
-        """Listen, not yet serving; raises InvalidArgument when the address cannot be used, and ProviderMissing."""
+        """Listen, not yet serving; raises InvalidArgument for an address that cannot be used, and ProviderMissing."""
         await asyncio.to_thread(self._engine.check_device)
+        metrics = self._bind_http()
+        try:
+            await self._start(metrics)
+        except BaseException:
+            if self._http:
+                await self._http.stop()
+            raise
+
+    async def _start(self, metrics: Metrics | None) -> None:
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),), options=OPTIONS)
         collections = CollectionsService(self._engine, self._calls, writes=self._settings.writes)
-        embedding_pb2_grpc.add_EmbeddingServicer_to_server(EmbeddingService(self._engine, self._calls), self._server)
-        search_pb2_grpc.add_SearchServicer_to_server(SearchService(self._engine, self._calls), self._server)
+        embedding, search = EmbeddingService(self._engine, self._calls), SearchService(self._engine, self._calls)
+        embedding_pb2_grpc.add_EmbeddingServicer_to_server(embedding, self._server)
+        search_pb2_grpc.add_SearchServicer_to_server(search, self._server)
         collections_pb2_grpc.add_CollectionsServicer_to_server(collections, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._settings.reflection:
@@ -72,6 +96,40 @@ class Server:
                 f"cannot listen on {self._settings.address}; give a free one with --grpc HOST:PORT"
             ) from error
         await self._server.start()
+        self._start_http(metrics, {"Embedding": embedding, "Search": search, "Collections": collections})
+
+    def _bind_http(self) -> Metrics | None:
+        """Take the port of HTTP before anything is served; returns the counters that its page shows.
+
+        Raises MissingExtra where HTTP was asked for and is not installed.
+        """
+        if self._settings.http is None:
+            return None
+        try:
+            import python_multipart  # noqa: F401  # starlette asks for it only when the first form comes
+
+            from pixkin_server.http.listening import HttpServer
+            from pixkin_server.metrics import Metrics
+        except ImportError as error:
+            missing = MissingExtra("the page and HTTP", "http")
+            if self._settings.http.chosen:
+                raise missing from error
+            self.notes.append(f"gRPC alone: {missing.message}")
+            return None
+        self._http = HttpServer(self._settings.http)
+        return Metrics(self._engine, self._calls)
+
+    def _start_http(self, metrics: Metrics | None, servicers: Mapping[str, Any]) -> None:
+        if self._http is None or metrics is None or self._settings.http is None:
+            return
+        from pixkin_server.http.app import App
+
+        settings = replace(self._settings.http, writes=self._settings.http.writes and self._settings.writes)
+        app = App(self._engine, self._calls, self._health, metrics, servicers, settings)
+        self._http.start(app, grace=self._settings.grace)
+        self.url = self._http.url
+        if self._http.note:
+            self.notes.append(self._http.note)
 
     async def follow_store(self, announce: Callable[[str], Any]) -> None:
         """Load extractors, matrices and kernels, say SERVING, and from then on what the store says; never returns."""
@@ -84,12 +142,22 @@ class Server:
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls in flight finish within the grace period, and end."""
         await self._health.drain()
-        await self._server.stop(self._settings.grace)
+        ending = [self._server.stop(self._settings.grace), *([self._http.stop()] if self._http else [])]
+        await asyncio.gather(*ending)
         await asyncio.to_thread(self._calls.close)  # streams that end need the loop
 
 
-async def serve(engine: Engine, settings: ServerSettings, announce: Callable[[str], Any]) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` is told when the server listens, waits, is ready, and drains."""
+async def serve(
+    engine: Engine,
+    settings: ServerSettings,
+    announce: Callable[[str], Any],
+    *,
+    started: Callable[[str], Any] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. `announce` is told when the server listens, waits, is ready, and drains.
+
+    `started` is called once with the page's address, as soon as that answers.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,6 +166,11 @@ async def serve(engine: Engine, settings: ServerSettings, announce: Callable[[st
     await server.start()
     host = settings.address.rpartition(":")[0]
     announce(f"listening on {host}:{server.port}")
+    for note in server.notes:
+        announce(note)
+    if server.url:
+        announce(f"page on {server.url}")
+    started(server.url)
     following = asyncio.ensure_future(server.follow_store(announce))
     stopping = asyncio.ensure_future(stopped.wait())
     try:

@@ -46,6 +46,11 @@ class Served:
             self.log.append("")
             self._said.notify_all()
 
+    @property
+    def page(self) -> str:
+        """The address of its page, without a slash at the end."""
+        return self.wait_for("page on ").rpartition(" ")[2].rstrip("/")
+
     def wait_for(self, text: str, *, seconds: float = 60) -> str:
         """Return the first line that has the text."""
         with self._said:
@@ -84,10 +89,16 @@ def started(
     *flags: str,
     wait: str = "pixkin: serving",
     program: Sequence[str] = ("-m", "pixkin_server"),
+    default_http: bool = False,
 ) -> Iterator[Served]:
-    """Run `pixkin serve` on a free port until the block ends; `wait` is what it must have said first."""
+    """Run `pixkin serve` on free ports until the block ends; `wait` is what it must have said first.
+
+    default_http: have HTTP listen where it does when nobody says where.
+    """
     command = [sys.executable, *program, "serve", "--store", str(store), "--extractors", str(extractors)]
     command += ["--grpc", "127.0.0.1:0", "--device", "cpu", *flags]
+    if not default_http and not {"--http", "--no-http"} & {*flags}:
+        command += ["--http", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     served = Served(process, store, extractors)
     reader = threading.Thread(target=served.read, daemon=True)

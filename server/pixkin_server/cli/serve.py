@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pixkin_server.cli import options as shared
+from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
 
 CONFIG = "config"
 
@@ -64,6 +66,55 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     help="Where to listen: HOST:PORT, port 0 for any free one.",
 )
 @click.option(
+    "--http",
+    default=DEFAULT_ADDRESS,
+    envvar="PIXKIN_HTTP",
+    show_envvar=True,
+    show_default=True,
+    callback=_check_address,
+    metavar="ADDR",
+    help="Where the page and HTTP listen (extra `http`); when nobody says where and the port is taken, another one.",
+)
+@click.option(
+    "--no-http",
+    is_flag=True,
+    envvar="PIXKIN_NO_HTTP",
+    show_envvar=True,
+    help="Serve gRPC alone.",
+)
+@click.option(
+    "--http-host",
+    "hosts",
+    multiple=True,
+    envvar="PIXKIN_HTTP_HOST",
+    show_envvar=True,
+    metavar="NAME",
+    help="A further host name under which HTTP may be called; repeatable.",
+)
+@click.option(
+    "--cors-origin",
+    "origins",
+    multiple=True,
+    envvar="PIXKIN_CORS_ORIGIN",
+    show_envvar=True,
+    metavar="ORIGIN",
+    help="An origin (https://host) whose pages may call over HTTP; repeatable.",
+)
+@click.option(
+    "--allow-writes",
+    is_flag=True,
+    envvar="PIXKIN_ALLOW_WRITES",
+    show_envvar=True,
+    help="Let HTTP change collections too.",
+)
+@click.option(
+    "--originals",
+    is_flag=True,
+    envvar="PIXKIN_ORIGINALS",
+    show_envvar=True,
+    help="Let the page show the files that items came from, each inside the folder that was indexed.",
+)
+@click.option(
     "--read-only",
     is_flag=True,
     envvar="PIXKIN_READ_ONLY",
@@ -97,11 +148,11 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
 @shared.device
 @shared.extractors
 @shared.store
-def serve(address: str, read_only: bool, reflection: bool, grace: float, **where: Any) -> None:
-    """Serve embedding and search over gRPC until SIGTERM or Ctrl-C.
+def serve(address: str, read_only: bool, reflection: bool, grace: float, **more: Any) -> None:
+    """Serve embedding and search over gRPC and HTTP, and a page to search with, until SIGTERM or Ctrl-C.
 
-    Listens on loopback only unless told otherwise. Health (grpc.health.v1) says SERVING once extractors, matrices and
-    kernels are warm.
+    Listens on loopback only unless told otherwise. Health (grpc.health.v1, /readyz) says SERVING once extractors,
+    matrices and kernels are warm.
     """
     import asyncio
     import logging
@@ -112,9 +163,40 @@ def serve(address: str, read_only: bool, reflection: bool, grace: float, **where
     from pixkin_server.threads import sharing_cores
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = ServerSettings(address, writes=not read_only, reflection=reflection, grace=grace)
+    http, where = _http_settings(more)
+    if http and http.originals:
+        _check_strangers(http, address, read_only=read_only)
+    settings = ServerSettings(address, writes=not read_only, reflection=reflection, grace=grace, http=http)
     with (
         sharing_cores(),
         Engine(where.pop("store"), **where) as engine,
     ):
         asyncio.run(run(engine, settings, lambda line: click.echo(f"pixkin: {line}", err=True)))
+
+
+def _http_settings(flags: dict[str, Any]) -> tuple[HttpSettings | None, dict[str, Any]]:
+    """Return the settings of HTTP, None without it, and the flags that are for others."""
+    names = {"http", "no_http", "hosts", "origins", "allow_writes", "originals"}
+    others = {name: value for name, value in flags.items() if name not in names}
+    if flags["no_http"]:
+        return None, others
+    source = click.get_current_context().get_parameter_source("http")
+    settings = HttpSettings(
+        flags["http"],
+        chosen=source is not ParameterSource.DEFAULT,
+        writes=flags["allow_writes"],
+        originals=flags["originals"],
+        hosts=flags["hosts"],
+        origins=flags["origins"],
+    )
+    return settings, others
+
+
+def _check_strangers(http: HttpSettings, address: str, *, read_only: bool) -> None:
+    """Refuse to show files where others may say which: an item that somebody adds names a folder and a file."""
+    host = address.rpartition(":")[0]
+    if not read_only and (http.writes or not (host == "localhost" or host.startswith("127.") or host == "[::1]")):
+        raise click.UsageError(
+            "--originals shows the files that items name, so nobody else may add items: leave out --allow-writes and "
+            "keep --grpc on loopback, or give --read-only"
+        )

@@ -1,0 +1,117 @@
+"""What a search costs over HTTP more than over gRPC: the same server, the same searches, taking turns."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import report
+from pixkin_embedding.limits import FOLDER_LIMITS
+from pixkin_export.exporting import export_model
+from pixkin_scoring.plan import Plan
+from pixkin_server.api import ExtractorChoice, Query
+from pixkin_server.client import Client
+from pixkin_server.engine import Engine
+from pixkin_server.folders import Report, add_pictures, walk
+from serving import interleaved
+
+ROUNDS = 301
+OVERHEAD_MS = 1.5
+PACKAGES = ("grpcio", "protobuf", "starlette", "uvicorn", "h11")
+
+
+def measure() -> list[report.Row]:
+    """Return a row for each figure."""
+    corel = report.corel()
+    if corel is None:
+        return [{"figure": "Search over HTTP", "value": "no data", "limit": "", "ok": False}]
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch)
+        export_model("efficientnet-lite0", directory=home / "extractors")
+        with Engine(str(home / "corel"), extractors=home / "extractors", limits=FOLDER_LIMITS) as engine:
+            engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
+            add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
+            ids = [item.id for item in engine.list_items("corel", size=ROUNDS)]
+        photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))[::9]]
+        with serving(home) as (grpc, http):
+            return _rows(grpc, http, ids, photos)
+
+
+def _rows(grpc: str, http: str, ids: list[str], photos: list[bytes]) -> list[report.Row]:
+    vectors = np.random.default_rng(0).random((ROUNDS, 1280), dtype=np.float32)
+    size, rows = Plan(size=10), []
+    where = urlsplit(http)
+    with Client(grpc) as client, closing(HTTPConnection(where.hostname or "", where.port)) as web:
+        ms = interleaved(
+            {
+                "id, gRPC": lambda at: client.search("corel", [Query(id=ids[at])], size),
+                "id, HTTP": lambda at: _search(web, {"id": ids[at]}),
+                "vector, gRPC": lambda at: client.search("corel", [Query(vectors={"gap": vectors[at]})], size),
+                "vector, HTTP": lambda at: _search(web, _vector(vectors[at])),
+                "picture, gRPC": lambda at: client.search("corel", [Query(image=photos[at % len(photos)])], size),
+                "picture, HTTP": lambda at: _search_form(web, photos[at % len(photos)]),
+            },
+            ROUNDS,
+        )
+    for kind in ("id", "vector", "picture"):
+        rows.append(
+            {"figure": f"Search by {kind} over gRPC, p50 ms", "value": ms[f"{kind}, gRPC"], "limit": "", "ok": True}
+        )
+        over = ms[f"{kind}, HTTP"] - ms[f"{kind}, gRPC"]
+        rows.append(report.at_most(f"Search by {kind}, HTTP over gRPC, p50 ms", over, OVERHEAD_MS))
+    return rows
+
+
+def _search(web: HTTPConnection, query: dict[str, Any]) -> Any:
+    body = json.dumps({"collection": "corel", "queries": [query], "size": 10})
+    web.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
+    return json.loads(web.getresponse().read())
+
+
+def _vector(vector: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, Any]:
+    data = base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return {"vector": {"vectors": [{"descriptor": "gap", "data": data}]}}
+
+
+def _search_form(web: HTTPConnection, picture: bytes) -> Any:
+    request = json.dumps({"collection": "corel", "size": 10}).encode()
+    body = (
+        b'--X\r\nContent-Disposition: form-data; name="request"\r\n\r\n' + request
+        + b'\r\n--X\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + picture + b"\r\n--X--\r\n"
+    )  # fmt: skip
+    web.request("POST", "/v1/search", body, {"Content-Type": "multipart/form-data; boundary=X"})
+    return json.loads(web.getresponse().read())
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[str, str]]:
+    """Start a server; yields its address for gRPC and that of its page."""
+    environment = {**os.environ, "PIXKIN_HOME": str(home), "PIXKIN_STORE": str(home / "corel")}
+    command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = ""
+            while "pixkin: serving" not in said:
+                said += (process.stderr.readline() if process.stderr else "") or sys.exit(f"no server: {said}")
+            found = re.search(r"listening on (\S+)\n(?:.*\n)*?.*page on (\S+)", said)
+            yield (found[1], found[2]) if found else ("", "")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+
+
+if __name__ == "__main__":
+    report.main(measure, PACKAGES, __doc__)

@@ -1,0 +1,1 @@
+"""The HTTP room: the gRPC services in proto3 JSON, the page, health and metrics. Extra `http`."""

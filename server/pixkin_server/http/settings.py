@@ -1,0 +1,25 @@
+"""How the HTTP side of a server listens, and what it lets its callers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_ADDRESS = "127.0.0.1:7476"
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """What `pixkin serve` was told.
+
+    address: host:port, port 0 for any free one · chosen: whether somebody named the address; where nobody did, another
+    port will do when it is taken, and a missing extra is no error · writes: routes that change collections ·
+    originals: the files that items came from · hosts: names beside loopback that a Host header may have · origins:
+    origins of other pages that may call.
+    """
+
+    address: str = DEFAULT_ADDRESS
+    chosen: bool = False
+    writes: bool = False
+    originals: bool = False
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
