@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 BENCHMARKS = (
     "scan",
     "serving",
+    "interfaces",
     "indexing",
     "extractors",
     "quantise",

@@ -14,6 +14,7 @@ from pixkin_server.cli.output import complain
 
 # command -> (module below this one, name there, one line for the list)
 COMMANDS = {
+    "open": ("open", "open_folder", "Search a folder by picture in the browser."),
     "export-model": ("export_model", "export_model", "Write an extractor file from a model's weights."),
     "inspect": ("inspect", "inspect", "Print what an extractor file says of itself, and check it."),
     "serve": ("serve", "serve", "Serve embedding and search over gRPC."),

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device
 from pixkin_embedding.limits import FOLDER_LIMITS
-from pixkin_export.exporting import export_model
 from pixkin_proto.errors import InvalidArgument, UnknownCollection
 from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
@@ -25,6 +24,7 @@ from pixkin_server.client import Client
 from pixkin_server.demo.pictures import make_pictures, photographs
 from pixkin_server.demo.process import running_server
 from pixkin_server.engine import Engine
+from pixkin_server.exported import export_missing
 from pixkin_server.files import read_picture
 from pixkin_server.folders import Report, sync_folder, walk
 
@@ -80,7 +80,7 @@ def run_demo(folder: Path, images: Path | None, place: Place, screen: Screen) ->
     _check(place)
     if images is None:
         photographs()  # or the extra is missing, which is better said before the work than after it
-    _export(place, screen)
+    export_missing([EXTRACTOR], ExtractorDirectory(place.extractors), screen.say)
     indexed, queries = (images, []) if images else _known_pictures(folder, screen)
     _index(place, indexed, screen)
     with (
@@ -101,13 +101,6 @@ def _check(place: Place) -> None:
     """Raise what is wrong with the store before anything else takes its time."""
     with closing(open_store(place.store, insecure=place.insecure)) as store:
         store.check()
-
-
-def _export(place: Place, screen: Screen) -> None:
-    directory = ExtractorDirectory(place.extractors)
-    if all(extractor.name != EXTRACTOR for extractor in directory.list().values()):
-        screen.say(f"exporting the extractor {EXTRACTOR} to {directory.path}")
-        export_model(EXTRACTOR, directory=directory.path)
 
 
 def _known_pictures(folder: Path, screen: Screen) -> tuple[Path, list[Path]]:
@@ -188,7 +181,9 @@ def _onwards(place: Place, query: Path | None) -> str:
     asked = shlex.quote(str(query)) if query else "PICTURE"
     pixkin = "pixkin" if which("pixkin") else shlex.quote(sys.argv[0])
     return f"""
-Go on with a folder of your own:
+Go on with a folder of your own, in the browser:
+  {pixkin} open FOLDER{own}
+or step by step:
   {pixkin} index create photos --extractor {EXTRACTOR}{own}
   {pixkin} index add photos FOLDER{own}
   {pixkin} search photos PICTURE{own}

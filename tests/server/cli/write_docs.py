@@ -1,6 +1,6 @@
 """Write what the program says of itself into the documentation: `python tests/server/cli/write_docs.py`.
 
-docs/cli.md gets the help of every command, docs/extractors.md the catalogue.
+docs/cli.md gets the help of every command, docs/extractors.md the catalogue, docs/http.md the routes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from pathlib import Path
 import click
 from pixkin_export.catalogue import CATALOGUE
 from pixkin_server.cli import pixkin
+from pixkin_server.http.comments import comments
+from pixkin_server.http.others import OTHERS
+from pixkin_server.http.routes import ROUTES
 
 DOCS = Path(__file__).parents[3] / "docs"
 MARK = "<!-- From here on tests/server/cli/write_docs.py has written what `--help` prints. -->\n"
 CATALOGUE_MARK = "<!-- The table was written by tests/server/cli/write_docs.py. -->\n"
-CATALOGUE_END = "<!-- End of the table. -->\n"
+TABLE_END = "<!-- End of the table. -->\n"
+ROUTES_MARK = "<!-- The routes were written by tests/server/cli/write_docs.py. -->\n"
 WIDTH = 100
 
 
@@ -27,12 +31,30 @@ def cli() -> str:
 
 def extractors() -> str:
     """Return what docs/extractors.md should hold: its own text, and the catalogue between the marks."""
-    before, _, rest = (DOCS / "extractors.md").read_text(encoding="utf-8").partition(CATALOGUE_MARK)
-    after = rest.partition(CATALOGUE_END)[2]
-    return before + CATALOGUE_MARK + "".join(_rows()) + CATALOGUE_END + after
+    return _with_table("extractors.md", CATALOGUE_MARK, _rows())
 
 
-FILES: Mapping[str, Callable[[], str]] = {"cli.md": cli, "extractors.md": extractors}
+def http() -> str:
+    """Return what docs/http.md should hold: its own text, and the routes between the marks."""
+    return _with_table("http.md", ROUTES_MARK, _routes())
+
+
+FILES: Mapping[str, Callable[[], str]] = {"cli.md": cli, "extractors.md": extractors, "http.md": http}
+
+
+def _with_table(name: str, mark: str, rows: Iterator[str]) -> str:
+    before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(mark)
+    return before + mark + "".join(rows) + TABLE_END + rest.partition(TABLE_END)[2]
+
+
+def _routes() -> Iterator[str]:
+    yield "| route | call | what it does |\n|---|---|---|\n"
+    for route in ROUTES:
+        query = f"?{'&'.join(f'{name}=' for name in route.query)}" if route.query else ""
+        call = f"{route.name} (needs `--allow-writes`)" if route.writes else route.name
+        yield f"| `{route.method} {route.path}{query}` | {call} | {comments()[route.name]} |\n"
+    for other in OTHERS:
+        yield f"| `GET {other.path}` | | {other.summary} |\n"
 
 
 def _rows() -> Iterator[str]:

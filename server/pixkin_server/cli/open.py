@@ -1,0 +1,138 @@
+"""`pixkin open`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixkin_server.cli import options as shared
+from pixkin_server.cli.output import Progress, complain
+
+if TYPE_CHECKING:
+    from pixkin_proto.errors import PixkinError
+
+    from pixkin_server.folders import Report
+
+DISPLAYS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+MOST_REFUSALS = 5
+
+
+@click.command(name="open")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--collection", metavar="NAME", help="Name of its collection.  [default: after the folder]")
+@click.option(
+    "--extractor",
+    "wanted",
+    multiple=True,
+    metavar="NAME",
+    help="What encodes the pictures; repeatable.  [default: efficientnet-lite0 and hsv-histogram]",
+)
+@click.option(
+    "--labels-from-folders/--no-labels-from-folders",
+    "labels",
+    default=True,
+    show_default=True,
+    help="Label every picture with the first folder of its path below FOLDER.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="PORT", help="Port of the page.  [default: 7476, or a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address and open no browser.")
+@shared.device
+@shared.extractors
+@shared.store
+def open_folder(
+    folder: Path,
+    collection: str | None,
+    wanted: tuple[str, ...],
+    labels: bool,
+    port: int | None,
+    no_browser: bool,
+    store: str,
+    **where: Any,
+) -> None:
+    """Search FOLDER by picture in the browser.
+
+    Indexes the folder, or what is new in it, and serves it on this machine alone; what is in can be searched while the
+    rest is indexed. The page shows the files themselves. Ends with Ctrl-C; the next time only what changed is read.
+    """
+    import asyncio
+
+    from pixkin_embedding.limits import FOLDER_LIMITS
+
+    from pixkin_server.engine import Engine
+    from pixkin_server.folders import walk
+    from pixkin_server.opening import Indexing, prepare
+    from pixkin_server.serving import serve
+    from pixkin_server.threads import sharing_cores
+
+    settings = _settings(port)
+    pictures = walk(folder, labels_from_folders=labels)
+    with (
+        sharing_cores(),
+        Engine(store, limits=FOLDER_LIMITS, **where) as engine,
+        Progress("pictures", len(pictures)) as bar,
+    ):
+        name = prepare(engine, collection, folder, wanted, _say)
+        indexing = Indexing(engine, name, folder, pictures, progress=bar, done=_tell)
+
+        def started(url: str) -> None:
+            indexing.start()
+            page = f"{url}?collection={name}"
+            _say(f"{len(pictures):,} pictures of {folder}, collection {name} in {store}: {page}")
+            if not no_browser:
+                _show(page)
+
+        try:
+            asyncio.run(serve(engine, settings, _say, started=started))
+        finally:
+            indexing.stop()
+
+
+def _settings(port: int | None) -> Any:
+    from pixkin_proto.errors import MissingExtra
+
+    from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
+    from pixkin_server.serving import ServerSettings
+
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MissingExtra("pixkin open", "http") from None
+    address = DEFAULT_ADDRESS if port is None else f"127.0.0.1:{port}"
+    return ServerSettings(
+        "127.0.0.1:0", writes=False, http=HttpSettings(address, chosen=port is not None, originals=True)
+    )
+
+
+def _show(page: str) -> None:
+    """Open the page in the user's browser, where there is a screen for one."""
+    import webbrowser
+    from threading import Thread
+
+    if sys.platform == "darwin" or any(os.environ.get(name) for name in DISPLAYS):
+        Thread(target=webbrowser.open, args=(page,), daemon=True).start()  # some browsers return when they are closed
+
+
+def _say(line: str) -> None:
+    click.echo(f"pixkin: {line}", err=True)
+
+
+def _tell(outcome: Report | PixkinError) -> None:
+    from pixkin_proto.errors import PixkinError
+
+    if isinstance(outcome, PixkinError):
+        complain(f"indexing ended: {outcome.message} [{outcome.reason}]; what is in can be searched")
+        return
+    counts = {"added": outcome.added, "replaced": outcome.replaced, "moved": outcome.moved, "removed": outcome.removed,
+              "unchanged": outcome.unchanged + outcome.updated, "refused": len(outcome.refused)}  # fmt: skip
+    _say(f"indexed: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count) or 'nothing new'}")
+    for each in outcome.refused[:MOST_REFUSALS]:
+        complain(f"{each.id}: {each.error.message if each.error else ''}")
+    if len(outcome.refused) > MOST_REFUSALS:
+        complain(f"and {len(outcome.refused) - MOST_REFUSALS:,} more")
