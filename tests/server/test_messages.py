@@ -17,7 +17,7 @@ from pixkin_proto.v1 import search_pb2, types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hits, SearchResult
-from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.layout import IndexLayout, Twin
 from pixkin_server.api import Embedding, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.messages.collections import (
     FILE_STATES,
@@ -193,8 +193,11 @@ def test_a_collection_survives(collection: Collection) -> None:
     assert collection_from_proto(wired(collection_to_proto(collection))) == collection
 
 
+twins = st.lists(st.builds(Twin, texts, texts, texts, counts), max_size=2).map(tuple)
+
+
 @given(st.builds(IndexLayout, counts, st.none() | counts, counts, st.booleans(), counts, counts, st.none() | counts,
-                 st.booleans()))  # fmt: skip
+                 st.booleans(), twins))  # fmt: skip
 def test_a_layout_survives_with_what_it_leaves_to_the_cluster(layout: IndexLayout) -> None:
     message = layout_to_proto(layout)
     assert message is not None

@@ -9,10 +9,10 @@ from typing import Any
 from pixkin_proto.errors import StoreUnavailable
 
 from pixkin_scoring.stores.opensearch.answers import part
-from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import check_search
 from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.mapping import attachments_index
 from pixkin_scoring.stores.opensearch.reading import HAS_ID
 
 MAX_ROOTS = 1000

@@ -23,12 +23,12 @@ from pixkin_scoring.items import AddResult, Item
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout, check_layout
 from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
-from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch, of_answer
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, unknown_collection, version_names
 from pixkin_scoring.stores.opensearch.mapping import (
     Schema,
+    attachments_index,
     index_body,
     index_name,
     served_settings,
