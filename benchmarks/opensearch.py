@@ -27,8 +27,7 @@ from pixkin_embedding.limits import REQUEST_LIMITS
 from pixkin_embedding.preprocessing import prepare
 from pixkin_export.exporting import export_model
 from pixkin_proto.descriptors import MEASURES, Descriptor
-from pixkin_proto.whitening import whitening_to_bytes
-from pixkin_scoring.attachments import whitening_key
+from pixkin_proto.whitening import whitening_key, whitening_to_bytes
 from pixkin_scoring.fitting import Fit, fit_whitening
 from pixkin_scoring.items import Candidates, Item
 from pixkin_scoring.query import ScoringQuery
@@ -244,7 +243,7 @@ def milliseconds(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 def cifar(archive: Path, extractor: str, count: int) -> Rows:
-    """Return the vectors (count, d) of training pictures of CIFAR-10, evenly chosen, by an extractor with one output."""
+    """Return the vectors (count, d) of training pictures of CIFAR-10, by an extractor that has one output."""
     with tempfile.TemporaryDirectory() as folder:
         export_model(extractor, directory=Path(folder))
         [file] = Path(folder).glob("*.onnx")

@@ -127,6 +127,11 @@ def unit_length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
+def whitening_key(name: str) -> str:
+    """Return the key of a whitening among a collection's attachments."""
+    return f"whitening:{name}"
+
+
 def write_whitening(path: Path, whitening: Whitening) -> None:
     """Write a whitening; the same one gives the same bytes. Raises InvalidArgument where the file cannot be written."""
     write_whole(path, whitening_to_bytes(whitening), otherwise="name another place")

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.whitening import Whitening, whitening_to_bytes
-from pixkin_scoring.attachments import whitening_key
+from pixkin_proto.whitening import Whitening, whitening_key, whitening_to_bytes
 from pixkin_scoring.items import Item
 from pixkin_scoring.rerankers.reranker import Reranker
 from pixkin_scoring.stores import Store

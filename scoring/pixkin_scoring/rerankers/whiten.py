@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from pixkin_proto.errors import InvalidPlan
-from pixkin_proto.whitening import Whitening, whitening_from_bytes
+from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_key
 
-from pixkin_scoring.attachments import whitening_key
 from pixkin_scoring.rerankers.reranker import Needed, Order, Phase, Reranker, Shortlist, Values, by_score
 from pixkin_scoring.stages import Option
 

@@ -13,9 +13,8 @@ from dataclasses import replace
 
 from pixkin_proto.errors import InvalidArgument, StoreFormat
 from pixkin_proto.names import resolve_descriptor
-from pixkin_proto.whitening import Whitening, whitening_from_bytes
+from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_key
 
-from pixkin_scoring.attachments import whitening_key
 from pixkin_scoring.stores.layout import IndexLayout, Twin
 from pixkin_scoring.stores.opensearch import attachments
 from pixkin_scoring.stores.opensearch.connection import Connection

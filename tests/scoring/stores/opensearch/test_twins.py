@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import InvalidArgument, PixkinError, StoreFormat, UnknownDescriptor
-from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_to_bytes
-from pixkin_scoring.attachments import whitening_key
+from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_key, whitening_to_bytes
 from pixkin_scoring.fitting import Fit, fit_whitening
 from pixkin_scoring.items import Item, ItemUpdate
 from pixkin_scoring.query import ScoringQuery
