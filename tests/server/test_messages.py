@@ -188,7 +188,8 @@ def test_an_item_with_a_picture_to_add_survives(name: str, image: bytes, of: fro
 @given(st.builds(Collection, texts, st.lists(descriptors, max_size=2).map(tuple), st.integers(0, 2**62),
                  st.integers(0, 2**62), st.lists(texts, max_size=2).map(tuple), st.booleans(),
                  st.dictionaries(texts, st.integers(0, 2**62), max_size=2), texts,
-                 st.none() | st.frozensets(texts, max_size=2), st.dictionaries(texts, texts, max_size=2)))  # fmt: skip
+                 st.none() | st.frozensets(texts, max_size=2), st.dictionaries(texts, texts, max_size=2),
+                 st.integers(0, 2**62)))  # fmt: skip
 def test_a_collection_survives(collection: Collection) -> None:
     assert collection_from_proto(wired(collection_to_proto(collection))) == collection
 

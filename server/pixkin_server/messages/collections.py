@@ -54,6 +54,7 @@ def collection_to_proto(collection: Collection) -> collections_pb2.Collection:
         approximate_by_index=collection.approximate is not None,
         approximate=sorted(collection.approximate or ()),
         layout=dict(collection.layout),
+        vector_generation=collection.vector_generation,
     )
 
 
@@ -70,6 +71,7 @@ def collection_from_proto(message: collections_pb2.Collection) -> Collection:
         store=message.store,
         approximate=frozenset(message.approximate) if message.approximate_by_index else None,
         layout=dict(message.layout),
+        vector_generation=message.vector_generation,
     )
 
 

@@ -49,7 +49,7 @@ def put(connection: Connection, index: Index, key: str, data: bytes, *, deadline
     name = index.collection
     before = get_head(connection, name, key, deadline=deadline)
     digest = put_chunks(connection, name, key, data, deadline=deadline)
-    generation, _ = measured(connection, index, deadline=deadline)
+    generation = measured(connection, index, deadline=deadline).generation
     put_head(
         connection,
         name,

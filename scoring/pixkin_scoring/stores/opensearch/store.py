@@ -255,7 +255,7 @@ class OpenSearchStore:
     def generation(self, name: str) -> int:
         """Return a number that every write raises, also one that was made by hand."""
         with self._reading(name) as index:
-            return measured(self.connection, index, deadline=_soon())[0]
+            return measured(self.connection, index, deadline=_soon()).generation
 
     def verify(self, name: str) -> Verification:
         """Read everything and compare, and put a refresh back that a load has left off."""
@@ -378,20 +378,21 @@ class OpenSearchStore:
 
     def _describe(self, index: Index, deadline: float) -> Collection:
         with self._reading(index.collection, deadline):
-            generation, disk = measured(self.connection, index, deadline=deadline)
+            numbers = measured(self.connection, index, deadline=deadline)
             items, roots = counted(self.connection, index, deadline=deadline)
         layout = index.schema.layout
         return Collection(
             name=index.collection,
             descriptors=index.schema.descriptors,
             items=items,
-            generation=generation,
+            generation=numbers.generation,
             roots=roots,
             thumbnails=index.schema.thumbnails,
-            bytes={"disk": disk},
+            bytes={"disk": numbers.bytes},
             store=self.name,
             approximate=frozenset(d.name for d in index.schema.descriptors) if layout.ann else frozenset(),
             layout={"index": index.name, **layout.described()},
+            vector_generation=numbers.vector_generation,
         )
 
     def _check_layout(self, layout: IndexLayout) -> None:

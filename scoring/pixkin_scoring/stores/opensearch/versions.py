@@ -90,7 +90,7 @@ def reindex(
     schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex)
     try:
         refresh(connection, old.name, _later())  # a writer that was killed did not
-        generation, _ = measured(connection, old)
+        generation = measured(connection, old).generation
         schema = replace(schema, base=generation + 1)
         _make(connection, name, schema, loading=True)
         new = Index(collection, name, old.version + 1, schema)
@@ -146,8 +146,8 @@ def rollback(connection: Connection, collection: str) -> Index:
             f"{collection} has no version before {current.name if current else ''}; nothing was changed"
         )
     target = earlier[-1]
-    newest = max(measured(connection, index)[0] for index in versions)
-    own = measured(connection, target)[0] - target.schema.base
+    newest = max(measured(connection, index).generation for index in versions)
+    own = measured(connection, target).generation - target.schema.base
     schema = replace(target.schema, base=newest + 1 - own)
     meta = {"_meta": schema.meta()}
     acknowledged(connection.ask("PUT", f"/{target.name}/_mapping", body=meta, deadline=_later()))
