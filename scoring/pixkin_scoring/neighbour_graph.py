@@ -76,9 +76,13 @@ def keep_graph(
     # Nothing is updated: a cluster then shows what others had written before it was described.
     store.update(name, (), deadline=deadline)
     ids, units, digests = read_units(store, described, descriptor, partial(unit_vectors, measure=measure))
-    neighbours, looked_at = brought_up_to_date(ids, units, digests, k, before)
+    neighbours, looked_at = brought_up_to_date(ids, units, digests, k, before.near if before else None)
+    likeness = likeness_of(units, neighbours, looked_at)
+    if before:
+        others = np.setdiff1d(np.arange(len(ids)), looked_at)
+        likeness[others] = before.likeness[before.places([ids[row] for row in others])]
     near = Neighbourhoods(tuple(ids), digests, neighbours)
-    graph = NeighbourGraph(described.vector_generation, described.items, near, likeness_of(units, neighbours))
+    graph = NeighbourGraph(described.vector_generation, described.items, near, likeness)
     store.put_attachment(name, key, graph_to_bytes(graph), deadline=deadline)
     return graph, len(looked_at)
 
@@ -106,22 +110,25 @@ def graph_from_bytes(data: bytes, name: str) -> NeighbourGraph:
         raise InvalidArgument(f"{name} is damaged ({error}); make it again with: pixkin index graph") from error
 
 
-def _before(store: Store, name: str, key: str, k: int) -> Neighbourhoods | None:
+def _before(store: Store, name: str, key: str, k: int) -> NeighbourGraph | None:
     """Return what is kept already, None where there is none of as many neighbours or it is damaged."""
     stored = store.get_attachment(name, key)
     try:
         graph = None if stored is None else graph_from_bytes(stored[0], key)
     except InvalidArgument:
         return None
-    return graph.near if graph and graph.k == k else None
+    return graph if graph and graph.k == k else None
 
 
-def likeness_of(units: NDArray[np.float32], neighbours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the inner products of rows (n, d) with their neighbours (n, k): the same for a pair from both its ends."""
-    found = np.empty(neighbours.shape, np.float32)
-    size = max(1, BLOCK // 2 // (units.shape[1] * max(neighbours.shape[1], 1)))
-    for start in range(0, len(units), size):
-        block = slice(start, start + size)
+def likeness_of(units: NDArray[np.float32], neighbours: NDArray[np.int32], rows: Places) -> NDArray[np.float32]:
+    """Return the inner products of some rows of (n, d) with their neighbours (n, k), 0 for the others, (n, k).
+
+    They are the same for a pair from both its ends.
+    """
+    found = np.zeros(neighbours.shape, np.float32)
+    size = max(1, BLOCK // 2 // (units.shape[1] * neighbours.shape[1]))
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
         wide = units[neighbours[block]].astype(np.float64)
         found[block] = np.einsum("nd,nkd->nk", units[block].astype(np.float64), wide)
     found[neighbours < 0] = 0

@@ -26,7 +26,7 @@ def graph_of(rows: Rows, k: int) -> NeighbourGraph:
     """The graph of a collection whose items are called 0000, 0001 and so on."""
     neighbours = nearest(rows, np.arange(len(rows)), k)
     near = Neighbourhoods(tuple(names(len(rows))), digests_of(rows), neighbours)
-    return NeighbourGraph(1, len(rows), near, likeness_of(rows, neighbours))
+    return NeighbourGraph(1, len(rows), near, likeness_of(rows, neighbours, np.arange(len(rows))))
 
 
 def units(count: int, seed: int, dim: int = 24) -> Rows:
