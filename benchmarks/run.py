@@ -7,7 +7,17 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("scan", "serving", "indexing", "extractors", "quantise", "opensearch", "evaluation", "stages")
+BENCHMARKS = (
+    "scan",
+    "serving",
+    "indexing",
+    "extractors",
+    "quantise",
+    "opensearch",
+    "evaluation",
+    "stages",
+    "deadlines",
+)
 
 
 def main() -> int:

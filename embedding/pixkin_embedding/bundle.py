@@ -15,12 +15,13 @@ import hashlib
 import json
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_proto.axes import Axis, axes_from_plain, check_axes
 from pixkin_proto.descriptors import Descriptor, Norm, check_descriptor
 from pixkin_proto.errors import InvalidExtractor, PixkinError
 from pixkin_proto.names import check_name
@@ -41,7 +42,9 @@ class Extractor:
     """What an extractor file says of itself.
 
     descriptors: under their short names · golden: for each descriptor (8, dim) float32, the vectors of
-    `golden.pictures()` as the exporting machine computed them · untrained: its weights are random, for trials.
+    `golden.pictures()` as the exporting machine computed them · untrained: its weights are random, for trials · axes:
+    what the components of a descriptor stand for, of those that say so. They stand in the provenance, as they change no
+    vector.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Extractor:
     fingerprint: str
     provenance: Mapping[str, Any]
     untrained: bool = False
+    axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
 
 
 def seal(
@@ -110,13 +114,15 @@ def describe(data: memoryview, path: Path) -> Extractor:
     behaviour = _behaviour(data, path)
     try:
         descriptors = tuple(_descriptor_from_dict(entry) for entry in behaviour["descriptors"])
+        provenance = _metadata(data, path).get(PROVENANCE, {})
         return Extractor(
             name=check_name("extractor", behaviour["name"]),
             preprocessing=Preprocessing.from_dict(behaviour["preprocessing"]),
             descriptors=descriptors,
             golden={d.name: _golden(behaviour["golden"][d.name], d.dim) for d in descriptors},
             fingerprint=str(behaviour["fingerprint"]),
-            provenance=_metadata(data, path).get(PROVENANCE, {}),
+            provenance=provenance,
+            axes=_axes(provenance.get("axes", {}), descriptors),
             untrained=bool(behaviour.get("untrained", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -168,6 +174,12 @@ def _canonical(value: Mapping[str, Any]) -> bytes:
 
 def _golden(text: str, dim: int) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").reshape(-1, dim)
+
+
+def _axes(plain: Mapping[str, Any], descriptors: tuple[Descriptor, ...]) -> dict[str, tuple[Axis, ...]]:
+    return {
+        each.name: check_axes(axes_from_plain(plain[each.name]), each.dim) for each in descriptors if each.name in plain
+    }
 
 
 def _descriptor_to_dict(descriptor: Descriptor) -> dict[str, Any]:

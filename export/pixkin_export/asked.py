@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from pixkin_proto.axes import axes_to_plain
 from pixkin_proto.descriptors import MAX_DIM, MEASURES, Descriptor, Kind, Norm
 from pixkin_proto.errors import InvalidArgument, listed
 from pixkin_proto.whitening import Whitening
@@ -48,6 +49,12 @@ class Asked:
         """Whether a number at the edge of a bin may change a component by a step, by descriptor."""
         found = {spec.name: spec.counted for spec in self.specs}
         return found | ({self.projection.name: found[self.projection.of]} if self.projection else {})
+
+    @property
+    def axes(self) -> dict[str, list[dict[str, Any]]]:
+        """What the components of a descriptor stand for, in plain data, of those whose one head says so."""
+        heads = {spec.name: spec.parts[0] for spec in self.specs if len(spec.parts) == 1}
+        return {name: axes_to_plain(part.head.axes(**part.settings)) for name, part in heads.items() if part.head.axes}
 
     def expected(self, seen: Seen, prepared: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         """Return the vectors (d,) of one picture by the formulas, from what its source sees of it."""

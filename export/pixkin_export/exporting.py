@@ -125,6 +125,7 @@ def make_extractor(
             "weights_sha256": file_sha256(file) if file else None,
             "made_with": {package: found for package in MADE_WITH if (found := _version(package))},
             "parity": {"against": source.against, "rows": [row.plain() for row in rows]},
+            **({"axes": axes} if (axes := asked.axes) else {}),
             **told,
         },
         untrained=options.untrained,

@@ -11,22 +11,23 @@ from numpy.typing import NDArray
 from pixkin_scoring.expansion import EXPANSIONS, expanded
 from pixkin_scoring.geometry import unit_vectors
 from pixkin_scoring.items import Candidates
-from pixkin_scoring.measures import Better, find_measure, values
+from pixkin_scoring.measures import Better, find_measure
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
+from pixkin_scoring.scan import values_of
 from pixkin_scoring.stages import Stage
 
 
 def answers_wanted(search: CandidateSearch, stage: Stage, own: frozenset[str]) -> CandidateSearch:
     """Return the search for what joins the query: its best answers without the query's own items.
 
-    With a shortlist it is the candidates themselves, whose first are chosen from.
+    With a shortlist it is the candidates themselves, whose first are chosen from: the order of those needs no formula.
     """
     count, shortlist = int(stage.options["n"]), int(stage.options["shortlist"])
     if not shortlist:
         exclude = search.query.exclude | own
         return replace(search, query=replace(search.query, exclude=exclude), depth=count, vectors=count)
-    wanted = max(shortlist, count + len(own), search.vectors)
-    return replace(search, depth=max(wanted, search.depth), vectors=wanted)
+    joining, chosen = count + len(own), max(shortlist, search.vectors)
+    return replace(search, depth=joining if search.depth <= chosen else search.depth, vectors=max(chosen, joining))
 
 
 def asked_again(search: CandidateSearch, found: Candidates, stage: Stage, own: frozenset[str]) -> CandidateSearch:
@@ -49,17 +50,21 @@ def _likeness(query: ScoringQuery, vectors: NDArray[np.float32]) -> NDArray[np.f
 
 
 def chosen_again(search: CandidateSearch, found: Candidates, shortlist: int) -> Candidates:
-    """Return candidates with the first ones ordered by the search's query; the others follow as they were."""
+    """Return candidates with the first ones ordered by the search's query; the others follow as they were.
+
+    They have as many vectors as later stages look at.
+    """
     if found.vectors is None:
         return found
     query, count = search.query, min(shortlist, len(found.vectors))
-    again = values(query.measure, query.vector, found.vectors[:count], normalise=query.normalise)
+    again = values_of(query, found.vectors[:count])
     costs = again if find_measure(query.measure).better is Better.LOW else -again
     order = np.lexsort((np.array(found.ids[:count], dtype=object), costs))
-    ids = [found.ids[at] for at in order]
+    ids = [found.ids[at] for at in order.tolist()]
+    first = [found.vectors[order[: search.vectors]], found.vectors[count : max(search.vectors, count)]]
     return replace(
         found,
         ids=ids + found.ids[count:],
         values=np.concatenate([again[order], found.values[count:]]),
-        vectors=np.concatenate([found.vectors[order], found.vectors[count:]]),
+        vectors=np.concatenate(first),
     )

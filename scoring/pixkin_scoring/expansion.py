@@ -19,8 +19,10 @@ Weights = Callable[[Floats, Mapping[str, int | float | str]], Floats]
 
 MOST = 1000
 ANGLES = ("cosine", "angular")
-SHORTLIST = Option(int, 0, 0, 100_000)
-"""Of how many of the first candidates the expanded query chooses; 0 asks the whole collection again."""
+SHORTLIST = Option(
+    int, 0, 0, 100_000, note="of how many of the first candidates it chooses; 0 asks the whole collection again"
+)
+ANSWERS = "how many answers join the query"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Expansion:
     name: str
     options: Mapping[str, Option]
     weights: Weights
+    note: str = ""
 
 
 EXPANSIONS: dict[str, Expansion] = {}
@@ -80,12 +83,24 @@ def _alpha(likeness: Floats, options: Mapping[str, int | float | str]) -> Floats
 
 
 # Chum et al., Total Recall: Automatic Query Expansion with a Generative Feature Model for Object Retrieval, ICCV 2007.
-register_expansion(Expansion("average", {"n": Option(int, 5, 1, MOST), "shortlist": SHORTLIST}, _equal))
+register_expansion(
+    Expansion(
+        "average",
+        {"n": Option(int, 5, 1, MOST, note=ANSWERS), "shortlist": SHORTLIST},
+        _equal,
+        "the query and its best answers, averaged, ask again",
+    )
+)
 # Radenović, Tolias, Chum, Fine-tuning CNN Image Retrieval with No Human Annotation, PAMI 2019: weights are likeness^a.
 register_expansion(
     Expansion(
         "alpha",
-        {"n": Option(int, 10, 1, MOST), "a": Option(float, 3.0, 0, 100), "shortlist": SHORTLIST},
+        {
+            "n": Option(int, 10, 1, MOST, note=ANSWERS),
+            "a": Option(float, 3.0, 0, 100, note="how much more the likest answers count"),
+            "shortlist": SHORTLIST,
+        },
         _alpha,
+        "the same, each answer weighted by its likeness",
     )
 )

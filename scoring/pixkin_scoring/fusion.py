@@ -29,9 +29,10 @@ class Fusion:
     name: str
     options: Mapping[str, Option]
     fuse: Callable[[Floats, Floats, Values], Floats]
+    note: str = ""
 
 
-TOP = Option(int, 500, 1, 100_000)
+TOP = Option(int, 500, 1, 100_000, note="how many of the first candidates of each descriptor it looks at")
 
 FUSIONS: dict[str, Fusion] = {}
 """Every fusion by name; the first is the default."""
@@ -83,6 +84,15 @@ def _scaled(scores: Floats) -> Floats:
     return found
 
 
-register_fusion(Fusion("weighted", {"top": TOP}, weighted))
-register_fusion(Fusion("rrf", {"top": TOP, "k": Option(int, 60, 1, 10_000)}, reciprocal_rank))
-register_fusion(Fusion("adaptive", {"top": TOP}, adaptive))
+register_fusion(Fusion("weighted", {"top": TOP}, weighted, "the weighted mean of the scores"))
+register_fusion(
+    Fusion(
+        "rrf",
+        {"top": TOP, "k": Option(int, 60, 1, 10_000, note="the larger, the less the first ranks stand out")},
+        reciprocal_rank,
+        "by the ranks alone (reciprocal rank fusion)",
+    )
+)
+register_fusion(
+    Fusion("adaptive", {"top": TOP}, adaptive, "weighted, and more for a descriptor that tells few from many")
+)

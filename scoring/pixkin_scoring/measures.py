@@ -57,7 +57,7 @@ class Measure:
     to be · kernel: the same for all documents of a collection, see `kernels` · score: values -> scores · disjoint: the
     value of a zero document, None where the formula gives it · clamped: only rounding puts a normalised value below 0 ·
     logs: the kernel reads the derived log matrix in place of the vectors · float64: in float64 the kernel holds the
-    formula's values, so that it can stand in for the formula.
+    formula's values, so that it can stand in for the formula · terms: what every bin adds to a mass measure, (n, d).
     """
 
     name: str
@@ -69,6 +69,7 @@ class Measure:
     clamped: bool = False
     logs: bool = False
     float64: bool = True
+    terms: Formula | None = None
 
     @property
     def kind(self) -> Kind:
@@ -232,13 +233,23 @@ def chi2(q: Floats, x: Floats) -> Floats:
     J. Puzicha, T. Hofmann, J. Buhmann, Non-parametric Similarity Measures for Unsupervised Texture Segmentation and
     Image Retrieval, CVPR 1997.
     """
-    return 0.5 * _summed((q - x) ** 2 / np.maximum(q + x, SMALLEST))
+    return _summed(chi2_terms(q, x))
+
+
+def chi2_terms(q: Floats, x: Floats) -> Floats:
+    """½ (q−x)²/(q+x)."""
+    return 0.5 * (q - x) ** 2 / np.maximum(q + x, SMALLEST)
 
 
 def kl(q: Floats, x: Floats) -> Floats:
     """Σ (q+ε) ln((q+ε)/(x+ε)), ε = 1e-4. S. Kullback, R. Leibler, On Information and Sufficiency, 1951."""
+    return _summed(kl_terms(q, x))
+
+
+def kl_terms(q: Floats, x: Floats) -> Floats:
+    """(q+ε) ln((q+ε)/(x+ε)), below 0 where the document has more."""
     q, x = q + EPSILON, x + EPSILON
-    return _summed(q * np.log(q / x))
+    return q * np.log(q / x)
 
 
 def bhattacharyya(q: Floats, x: Floats) -> Floats:
@@ -247,12 +258,22 @@ def bhattacharyya(q: Floats, x: Floats) -> Floats:
     A. Bhattacharyya, On a Measure of Divergence between two Statistical Populations defined by their Probability
     Distributions, 1943.
     """
-    return -np.log(np.maximum(_summed(np.sqrt(q * x)), LEAST_OVERLAP))
+    return -np.log(np.maximum(_summed(bhattacharyya_terms(q, x)), LEAST_OVERLAP))
+
+
+def bhattacharyya_terms(q: Floats, x: Floats) -> Floats:
+    """√(qx)."""
+    return np.sqrt(q * x)
 
 
 def intersection(q: Floats, x: Floats) -> Floats:
     """Σ min(q, x). M. Swain, D. Ballard, Color Indexing, IJCV 1991."""
-    return _summed(np.minimum(q, x))
+    return _summed(intersection_terms(q, x))
+
+
+def intersection_terms(q: Floats, x: Floats) -> Floats:
+    """min(q, x)."""
+    return np.minimum(q, x)
 
 
 def jensen_shannon(q: Floats, x: Floats) -> Floats:
@@ -260,8 +281,13 @@ def jensen_shannon(q: Floats, x: Floats) -> Floats:
 
     J. Lin, Divergence Measures Based on the Shannon Entropy, IEEE Transactions on Information Theory, 1991.
     """
+    return _summed(jensen_shannon_terms(q, x))
+
+
+def jensen_shannon_terms(q: Floats, x: Floats) -> Floats:
+    """½ q ln(q/m) + ½ x ln(x/m), never below 0."""
     mean = np.maximum((q + x) / 2, SMALLEST)
-    return 0.5 * _summed(_entropy(q, mean) + _entropy(x, mean))
+    return 0.5 * (_entropy(q, mean) + _entropy(x, mean))
 
 
 def _entropy(p: Floats, mean: Floats) -> Floats:
@@ -298,8 +324,8 @@ for _measure in (
     Measure("manhattan", Better.LOW, manhattan, kernels.manhattan, reciprocal),
     Measure("cosine", Better.HIGH, cosine, kernels.cosine, halved, disjoint=0.0),
     Measure("angular", Better.LOW, angular, kernels.angular, complement, disjoint=0.5),
-    Measure("chi2", Better.LOW, chi2, kernels.chi2, reciprocal, disjoint=1.0),
-    Measure("kl", Better.LOW, kl, kernels.kl, reciprocal, clamped=True, logs=True, float64=False),
+    Measure("chi2", Better.LOW, chi2, kernels.chi2, reciprocal, disjoint=1.0, terms=chi2_terms),
+    Measure("kl", Better.LOW, kl, kernels.kl, reciprocal, clamped=True, logs=True, float64=False, terms=kl_terms),
     Measure(
         "bhattacharyya",
         Better.LOW,
@@ -308,8 +334,11 @@ for _measure in (
         exponential,
         disjoint=-math.log(LEAST_OVERLAP),
         clamped=True,
+        terms=bhattacharyya_terms,
     ),
-    Measure("intersection", Better.HIGH, intersection, kernels.intersection, itself, disjoint=0.0),
+    Measure(
+        "intersection", Better.HIGH, intersection, kernels.intersection, itself, disjoint=0.0, terms=intersection_terms
+    ),
     Measure(
         "jensen_shannon",
         Better.LOW,
@@ -319,6 +348,7 @@ for _measure in (
         disjoint=math.log(2),
         clamped=True,
         float64=False,
+        terms=jensen_shannon_terms,
     ),
 ):
     register_measure(_measure)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pixkin_proto.descriptors import MEASURES, Descriptor, Kind
-from pixkin_proto.errors import InvalidPlan, InvalidSize, MeasureNotApplicable, UnknownMeasure
+from pixkin_proto.errors import InvalidPlan, InvalidSize, MeasureNotApplicable, UnknownMeasure, listed
 from pixkin_proto.names import resolve_descriptor
 
 from pixkin_scoring.expansion import EXPANSIONS
@@ -24,12 +24,20 @@ APPROXIMATE_DEPTH = 500
 """So many neighbours hold 99 % of the exact first 100 (kl wants 2000): docs/benchmarks.md."""
 DEFAULT_SIZE = 10
 MAX_SIZE = 100_000
+MOST_EXPLAINED = 1000
 EXACT_BUDGET = 100_000_000
 """Components (items × dimensions) up to which `auto` scans: about half a second of painless on two cores."""
 
 CANDIDATE_RULE = StageRule(
     "candidate stage",
-    dict.fromkeys(("auto", "exact", "approximate"), Accepts({"depth": Option(int, least=1, most=2 * MAX_SIZE)})),
+    {
+        name: Accepts({"depth": Option(int, least=1, most=2 * MAX_SIZE, note="how many candidates there are")}, note)
+        for name, note in {
+            "auto": "exact until the collection is large, then approximate where it has an index for that",
+            "exact": "every item is compared",
+            "approximate": "those that an index of neighbours proposes are compared",
+        }.items()
+    },
 )
 EXPANSION_RULE = StageRule("expansion", EXPANSIONS)
 RERANKER_RULE = StageRule("reranker", RERANKERS)
@@ -66,6 +74,7 @@ class Plan:
     fit_deadline: bool = False
     allow_partial: bool = False
     omit_labels: bool = False
+    explain: bool = False
     size: int = DEFAULT_SIZE
     offset: int = 0
 
@@ -129,6 +138,7 @@ def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     rerankers = _rerankers(plan)
     filters = parse_filter(plan.filter)
     compared = _compared(plan, stage, collection)
+    _check_explain(plan, compared)
     fusion = _fusion(plan, compared)
     tops = [int(each.options["top"]) for each in rerankers]
     shortlist = int(expansion.options["shortlist"]) if expansion else 0
@@ -181,6 +191,19 @@ def _chosen(choice: DescriptorChoice, collection: Collection) -> tuple[Descripto
     measure = choice.measure or descriptor.default_measure
     check_measure(measure, descriptor)
     return descriptor, measure, choice.weight
+
+
+def _check_explain(plan: Plan, compared: Sequence[Compared]) -> None:
+    if not plan.explain:
+        return
+    if not any(MEASURES[each.measure] is Kind.MASS for each in compared):
+        mass = [name for name, kind in MEASURES.items() if kind is Kind.MASS]
+        raise InvalidPlan(
+            f"explain names the bins of a mass measure, and {listed(each.measure for each in compared)} has none; "
+            f"compare a non-negative descriptor by {listed(mass)}"
+        )
+    if plan.size > MOST_EXPLAINED:
+        raise InvalidPlan(f"explain is for at most {MOST_EXPLAINED:,} hits, not {plan.size:,}; ask for fewer")
 
 
 def _fusion(plan: Plan, compared: Sequence[Compared]) -> Stage | None:

@@ -36,3 +36,8 @@ class CandidateSearch:
     shortlist: int = 0
     allow_partial: bool = False
     vectors: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How many candidates come: those behind the depth only for their vectors, in about their order."""
+        return max(self.depth, self.vectors)

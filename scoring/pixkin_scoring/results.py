@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pixkin_scoring.explaining import Explanation
 from pixkin_scoring.plan import Plan
 
 
@@ -63,7 +64,8 @@ class Hits(Sequence[Hit]):
 class SearchResult:
     """Hits best first, the plan that ran, milliseconds by stage in their order, and skipped stages.
 
-    partial: what did not answer, where the plan allowed that; empty otherwise.
+    partial: what did not answer, where the plan allowed that; empty otherwise · explanations: where the plan asks for
+    them, of each hit one for every descriptor that a mass measure compares.
     """
 
     hits: Hits
@@ -71,3 +73,4 @@ class SearchResult:
     timings_ms: dict[str, float]
     skipped: tuple[str, ...] = ()
     partial: str = ""
+    explanations: tuple[tuple[Explanation, ...], ...] = ()

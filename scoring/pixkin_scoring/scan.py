@@ -5,12 +5,14 @@ All calls come from one thread: numba's `workqueue` layer aborts the process whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numba import get_num_threads, set_num_threads
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Kind
 
@@ -27,6 +29,8 @@ TOLERANCE_DIM = 4096
 FORMULA_ROWS = 1000 + SPARE
 """Of more rows than these the kernel in float64 makes a second choice, and gives their values if as many remain."""
 STAND_IN_TOLERANCE = 1e-12
+ALONE = 1 << 20
+"""Components up to which one thread is quicker than several: waking those takes up to 7 ms on busy cores."""
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -53,7 +57,7 @@ class Columns:
     def of(cls, ids: list[str], vectors: NDArray[np.float32]) -> Columns:
         """Return the columns of vectors (n, d) float32, C-contiguous, and keep the derived matrices as long."""
         sums = vectors.sum(axis=1, dtype=np.float64)
-        norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+        norms = _norms(vectors)
 
         @cache
         def logs(normalise: bool) -> NDArray[np.float32]:  # noqa: FBT001 (the field's type)
@@ -69,24 +73,40 @@ def top(
 ) -> Candidates:
     """Return the `depth` best documents, best first, ties by id, with float64 values, and the vectors of the first.
 
-    Rows that `allowed` (n,) leaves out and ids in `query.exclude` never appear. The query's vector has passed
+    Where more vectors are wanted than that, so many documents come: those behind in the order and with the values of
+    the scan. Rows that `allowed` (n,) leaves out and ids in `query.exclude` never appear. The query's vector has passed
     `check_query`. Raises UnknownMeasure.
     """
     measure = find_measure(query.measure)
-    wanted = depth + len(query.exclude)
-    if (len(columns.ids) if allowed is None else np.count_nonzero(allowed)) > wanted + SPARE:
-        rows = _scanned(columns, query, measure, wanted, allowed)
+    wanted, most = depth + len(query.exclude), max(depth, vectors)
+    reach = most + len(query.exclude)
+    if (len(columns.ids) if allowed is None else np.count_nonzero(allowed)) > reach + SPARE:
+        rows, found = _scanned(columns, query, measure, wanted, reach, allowed)
     else:
         rows = np.arange(len(columns.ids)) if allowed is None else np.flatnonzero(allowed)
-    rows, found = _decided(columns, query, measure, rows, wanted)
-    order = _order(columns, rows, found, measure)[:wanted]
-    rows, found = rows[order], found[order]
+        rows, found = _ordered(columns, measure, *_decided(columns, query, measure, rows, reach))
+    rows, found = rows[:reach], found[:reach]
     ids = [columns.ids[row] for row in rows.tolist()]
     if not query.exclude.isdisjoint(ids):
         kept = [at for at, item in enumerate(ids) if item not in query.exclude]
         ids, rows, found = [ids[at] for at in kept], rows[kept], found[kept]
-    first = columns.vectors[rows[: min(vectors, depth)]] if vectors else None
-    return Candidates(ids[:depth], found[:depth], vectors=first)
+    first = columns.vectors[rows[:vectors]] if vectors else None
+    return Candidates(ids[:most], found[:most], vectors=first)
+
+
+def values_of(query: ScoringQuery, vectors: NDArray[np.float32]) -> Floats:
+    """Return the values (n,) float64 of some vectors (n, d): by the kernel in float64 where it may stand in.
+
+    That takes 0.1 ms for 400 vectors of 512 components, and the formula 0.7.
+    """
+    measure = find_measure(query.measure)
+    if not measure.float64:
+        return values(query.measure, query.vector, vectors, normalise=query.normalise)
+    sums = (
+        vectors.sum(axis=1, dtype=np.float64) if measure.divides(normalise=query.normalise) else np.ones(len(vectors))
+    )
+    totals = _norms(vectors) if measure.kind is Kind.ANY else sums
+    return _stand_in(measure, query, np.ascontiguousarray(vectors), totals)
 
 
 def id_order(ids: list[str]) -> Rows:
@@ -105,8 +125,13 @@ def warm(measures: Iterable[str]) -> None:
         top(columns, ScoringQuery("", name, np.ones(1)), 1)
 
 
-def _scanned(columns: Columns, query: ScoringQuery, measure: Measure, wanted: int, allowed: Mask | None) -> Rows:
-    """Return the rows that the float32 kernel cannot tell from the best, of all that are allowed."""
+def _scanned(
+    columns: Columns, query: ScoringQuery, measure: Measure, wanted: int, reach: int, allowed: Mask | None
+) -> tuple[Rows, Floats]:
+    """Return the `reach` best rows of all that are allowed and their values, best first.
+
+    The formula decides on those that the float32 kernel cannot tell from the `wanted` best, and the kernel on the rest.
+    """
     q = prepared_query(measure, query.vector, normalise=query.normalise)
     approximate = np.empty(len(columns.ids), dtype=np.float32)
     documents = columns.logs(query.normalise) if measure.logs else columns.vectors
@@ -115,33 +140,51 @@ def _scanned(columns: Columns, query: ScoringQuery, measure: Measure, wanted: in
         approximate[~allowed] = np.inf if measure.better is Better.LOW else -np.inf
     size = float(q.sum()) if measure.kind is Kind.MASS else 1.0
     relative = TOLERANCE * max(1.0, len(q) / TOLERANCE_DIM)
-    return _best(approximate, measure, wanted, relative=relative, size=size, absolute=_moved(measure, q))
+    best = partial(_best, measure=measure, relative=relative, size=size, absolute=_moved(measure, q))
+    rows = best(approximate, wanted=reach)
+    if reach == wanted:
+        return _ordered(columns, measure, *_decided(columns, query, measure, rows, wanted))
+    seen = approximate[rows]
+    first = best(seen, wanted=wanted)
+    decided = _ordered(columns, measure, *_decided(columns, query, measure, rows[first], wanted))
+    behind = _ordered(columns, measure, np.delete(rows, first), np.delete(seen, first).astype(np.float64))
+    return np.concatenate([decided[0], behind[0]]), np.concatenate([decided[1], behind[1]])
 
 
 def _decided(columns: Columns, query: ScoringQuery, measure: Measure, rows: Rows, depth: int) -> tuple[Rows, Floats]:
     """Return the rows that can be among the `depth` best, and their values."""
     if len(rows) > FORMULA_ROWS and measure.float64:
-        found = _stand_in(columns, query, measure, rows)
+        every = len(rows) == len(columns.ids)
+        documents, totals = columns.vectors, _totals(columns, measure, query)
+        found = _stand_in(measure, query, documents if every else documents[rows], totals if every else totals[rows])
         if len(rows) > depth + SPARE:
-            best = _best(found, measure, depth, relative=STAND_IN_TOLERANCE)
+            best = _best(found, measure=measure, wanted=depth, relative=STAND_IN_TOLERANCE)
             rows, found = rows[best], found[best]
         if len(rows) > FORMULA_ROWS:
             return rows, found
     return rows, values(query.measure, query.vector, columns.vectors[rows], normalise=query.normalise)
 
 
-def _stand_in(columns: Columns, query: ScoringQuery, measure: Measure, rows: Rows) -> Floats:
-    every = len(rows) == len(columns.ids)
-    documents = columns.vectors if every else columns.vectors[rows]
-    totals = _totals(columns, measure, query)
-    found = np.empty(len(rows))
+def _stand_in(measure: Measure, query: ScoringQuery, documents: NDArray[np.float32], totals: Floats) -> Floats:
+    found = np.empty(len(documents))
     q = prepared_query(measure, query.vector, normalise=query.normalise)
-    measure.kernel(q, documents, totals if every else totals[rows], measure.disjoint or 0.0, found)
+    with _threads_for(documents.size):
+        measure.kernel(q, documents, totals, measure.disjoint or 0.0, found)
     return clamp(measure, found, normalise=query.normalise)
 
 
+@contextmanager
+def _threads_for(components: int) -> Iterator[None]:
+    threads = get_num_threads()
+    set_num_threads(1 if components <= ALONE else threads)
+    try:
+        yield
+    finally:
+        set_num_threads(threads)
+
+
 def _best(
-    found: NDArray[Any], measure: Measure, wanted: int, *, relative: float, size: float = 1.0, absolute: float = 0.0
+    found: NDArray[Any], *, measure: Measure, wanted: int, relative: float, size: float = 1.0, absolute: float = 0.0
 ) -> Rows:
     """Return where the `wanted` + SPARE best values are, and all that an error of the values may have put behind."""
     costs = found if measure.better is Better.LOW else -found
@@ -150,6 +193,10 @@ def _best(
     last = float(best[wanted - 1])
     error = absolute + relative * max(abs(last), size, 1.0)
     return np.flatnonzero(costs <= max(float(best[-1]), last + 2 * error))
+
+
+def _norms(vectors: NDArray[np.float32]) -> Floats:
+    return np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
 
 
 def _totals(columns: Columns, measure: Measure, query: ScoringQuery) -> Floats:
@@ -170,15 +217,15 @@ def _moved(measure: Measure, q: Floats) -> float:
     return float(measure.formula(q, narrow[None].astype(np.float64))[0])
 
 
-def _order(columns: Columns, rows: Rows, found: Floats, measure: Measure) -> Rows:
-    """Return where the best of some rows stand, best first, ties by id."""
+def _ordered(columns: Columns, measure: Measure, rows: Rows, found: Floats) -> tuple[Rows, Floats]:
+    """Return some rows and their values, best first, ties by id."""
     costs = found if measure.better is Better.LOW else -found
     # numpy's own sort is vectorised, five times as fast as one that knows of ids; few rankings have ties.
     order = np.argsort(costs)
     ordered = costs[order]
     if (ordered[1:] == ordered[:-1]).any():
-        return _with_ties(columns, rows, costs)
-    return order
+        order = _with_ties(columns, rows, costs)
+    return rows[order], found[order]
 
 
 def _with_ties(columns: Columns, rows: Rows, costs: Floats) -> Rows:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from pixkin_proto.axes import Axis
 from pixkin_proto.errors import Deadline, PixkinError, UnknownItem
 
 from pixkin_scoring.costs import COSTS
 from pixkin_scoring.examples import QueryVector, query_vector
 from pixkin_scoring.expanding import answers_wanted, asked_again, chosen_again
+from pixkin_scoring.explaining import Explanation, explained
 from pixkin_scoring.fusing import Ranked, fused, ranked, without
 from pixkin_scoring.items import Candidates, Collection
+from pixkin_scoring.measures import find_measure
 from pixkin_scoring.plan import MAX_SIZE, Compared, Plan, ResolvedPlan, resolve_plan
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.reranking import reranked
@@ -27,11 +30,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """One of several searches: a collection, examples of what is wanted, and what to do with them."""
+    """One of several searches: a collection, examples of what is wanted, and what to do with them.
+
+    axes: of the descriptors whose extractors name them, by full name; explanations take their words from them.
+    """
 
     collection: str
     queries: Sequence[QueryVector]
     plan: Plan
+    axes: Mapping[str, Sequence[Axis]] = field(default_factory=dict)
 
 
 def search(
@@ -79,12 +86,14 @@ def search_batch(
 class _Run:
     """A search on its way: its plan, what to ask the store for each descriptor, and what was found.
 
-    own: ids of the query's own items · asked: None where the answer stands already · skipped: stages that did not fit.
+    own: ids of the query's own items · axes: what components stand for, by descriptor · asked: None where the answer
+    stands already · skipped: stages that did not fit.
     """
 
     described: Collection
     plan: ResolvedPlan
     own: frozenset[str]
+    axes: Mapping[str, Sequence[Axis]]
     searches: tuple[CandidateSearch, ...]
     asked: tuple[CandidateSearch | None, ...]
     found: tuple[Candidates, ...] = ()
@@ -110,7 +119,7 @@ def _checked(store: Store, request: SearchRequest, deadline: float) -> _Run:
     own = frozenset(query.id for query in request.queries if query.vectors is None)
     stage = resolved.expansion
     asked = tuple(answers_wanted(each, stage, own) for each in searches) if stage else searches
-    return _Run(described, resolved, own, searches, asked)
+    return _Run(described, resolved, own, request.axes, searches, asked)
 
 
 def _search(
@@ -208,7 +217,8 @@ def _page(store: Store, each: tuple[_Run, Ranked], deadline: float) -> SearchRes
     ids = ranking.ids[page]
     labels = _labels(store, run, ranking, ids, deadline)
     hits = Hits(ids, ranking.scores[page], ranking.values[page], labels, plan.offset)
-    return SearchResult(hits, plan, {}, run.skipped, ranking.partial)
+    explanations = _explanations(store, run, ids, deadline) if plan.explain else ()
+    return SearchResult(hits, plan, {}, run.skipped, ranking.partial, explanations)
 
 
 def _labels(
@@ -219,6 +229,19 @@ def _labels(
     if ranking.labels is not None:
         return ranking.labels
     return store.labels(run.searches[0].collection, ids, deadline=deadline)
+
+
+def _explanations(store: Store, run: _Run, ids: Sequence[str], deadline: float) -> tuple[tuple[Explanation, ...], ...]:
+    queries = [each.query for each in run.searches if find_measure(each.query.measure).terms]
+    items = store.get(run.searches[0].collection, ids, vectors=True, deadline=deadline)
+    return tuple(
+        tuple(
+            explained(query, items[item].vectors[query.descriptor], run.axes.get(query.descriptor, ()))
+            for query in queries
+            if item in items  # or it was removed since it was found
+        )
+        for item in ids
+    )
 
 
 class Stopwatch:

@@ -29,7 +29,8 @@ class Option:
     """One option of a stage.
 
     default: its value where none is given, None where it is left out then · least, most: of numbers, both allowed ·
-    choices: of words · required: whether it must be given.
+    choices: of words · required: whether it must be given ·
+    note: what it is, for people who set it.
     """
 
     type: type[int | float | str]
@@ -38,6 +39,7 @@ class Option:
     most: float = math.inf
     choices: tuple[str, ...] = ()
     required: bool = False
+    note: str = ""
 
     def read(self, value: str) -> Value:
         """Return the value that a text stands for. Raises ValueError saying what is allowed."""
@@ -68,12 +70,17 @@ class Accepting(Protocol):
     def options(self) -> Mapping[str, Option]:
         """The options of the stage by key, in the order in which they are written."""
 
+    @property
+    def note(self) -> str:
+        """What the stage does, in one line for people who choose one."""
+
 
 @dataclass(frozen=True)
 class Accepts:
     """An entry that is nothing but its options."""
 
     options: Mapping[str, Option]
+    note: str = ""
 
 
 @dataclass(frozen=True)

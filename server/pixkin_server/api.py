@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding.images import Box
+from pixkin_proto.axes import Axis
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import PixkinError
 from pixkin_scoring.items import (
@@ -78,7 +79,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class ExtractorInfo:
-    """One extractor file; `provider` is empty while it is not loaded."""
+    """One extractor file; `provider` is empty while it is not loaded. axes: of descriptors, where it says so."""
 
     name: str
     fingerprint: str
@@ -87,6 +88,7 @@ class ExtractorInfo:
     provider: str
     source: str
     licence: str
+    axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
 
 
 class FileState(StrEnum):

@@ -86,7 +86,7 @@ class Client:
         """Rank the items of a collection for one query of one or more examples."""
         plan = plan or Plan()
         reply = self._call(self._search.Search, partial(request_to_proto, collection, queries, plan), timeout)
-        return result_from_proto(reply, size=plan.size)
+        return result_from_proto(reply, plan)
 
     def search_batch(
         self, requests: Sequence[SearchCall], *, timeout: float | None = None
@@ -98,8 +98,7 @@ class Client:
 
         reply = self._call(self._search.SearchBatch, make, timeout)
         return [
-            outcome_from_proto(outcome, size=plan.size)
-            for outcome, (_, _, plan) in zip(reply.outcomes, requests, strict=True)
+            outcome_from_proto(outcome, plan) for outcome, (_, _, plan) in zip(reply.outcomes, requests, strict=True)
         ]
 
     def embed(

@@ -32,6 +32,7 @@ from pixkin_embedding.encoder import Device, Encoder, check_device, load_encoder
 from pixkin_embedding.images import Box, decode, thumbnail
 from pixkin_embedding.limits import REQUEST_LIMITS, Limits
 from pixkin_embedding.preprocessing import prepare
+from pixkin_proto.axes import Axis
 from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
 from pixkin_proto.errors import (
     Deadline,
@@ -161,7 +162,14 @@ class Engine:
         described = self.store.describe(collection, deadline=deadline)
         wanted = self._compared(plan, described)
         vectors = [self._query_vector(query, described, wanted, watch, deadline) for query in queries]
-        return _Encoded(SearchRequest(collection, vectors, plan), watch.timings_ms)
+        axes = self._axes(wanted) if plan.explain else {}
+        return _Encoded(SearchRequest(collection, vectors, plan, axes), watch.timings_ms)
+
+    def _axes(self, descriptors: Iterable[Descriptor]) -> dict[str, tuple[Axis, ...]]:
+        """What components stand for, by the full names of descriptors whose extractors are here and say so."""
+        known = {extractor.fingerprint: extractor.axes for extractor in self.directory.list().values()}
+        found = {each.name: known.get(each.fingerprint, {}).get(each.short_name, ()) for each in descriptors}
+        return {name: axes for name, axes in found.items() if axes}
 
     def _found(self, encoded: _Encoded, deadline: float) -> SearchResult:
         [outcome] = self._ranked([encoded], deadline)
@@ -262,6 +270,7 @@ class Engine:
                 provider=self.providers().get(extractor.fingerprint, ""),
                 source=str(extractor.provenance.get("source", "")),
                 licence=str(extractor.provenance.get("licence", "")),
+                axes=extractor.axes,
             )
             for extractor in self.directory.list().values()
         ]

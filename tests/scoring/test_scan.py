@@ -105,6 +105,20 @@ def test_a_depth_beyond_a_thousand_keeps_the_formulas_values(name: str, *, norma
 
 
 @every_measure
+@pytest.mark.parametrize("rows", [300, 3000])
+def test_where_more_vectors_are_wanted_than_the_depth_about_the_next_ones_come_too(name: str, rows: int) -> None:
+    columns = columns_of(histograms(rows))
+    query = ScoringQuery("", name, columns.vectors[3].astype(np.float64), exclude=frozenset([columns.ids[3]]))
+    found = top(columns, query, 7, vectors=400)
+    ids, expected = brute_force(columns, query, min(400, rows - 1))
+    assert (found.ids[:7], found.values[:7].tolist()) == (ids[:7], expected[:7].tolist())
+    assert set(found.ids) == set(ids)
+    assert found.values == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert found.vectors is not None
+    assert found.vectors.tolist() == columns.vectors[[columns.ids.index(item) for item in found.ids]].tolist()
+
+
+@every_measure
 @pytest.mark.parametrize("count", [0, 1, 31, 140])
 def test_a_depth_beyond_the_collection_returns_everything(name: str, count: int) -> None:
     columns = columns_of(histograms(count))

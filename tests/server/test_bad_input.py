@@ -131,12 +131,11 @@ def test_a_batch_refuses_the_same_requests_in_their_places(stubs: Any) -> None:
     assert len(reply.outcomes[-1].reply.ids) == 10
 
 
-def test_explaining_is_named_as_not_implemented(stubs: Any, refusal: Any) -> None:
+def test_explaining_what_has_no_bins_is_refused(stubs: Any, refusal: Any) -> None:
     request = search(ONES)
     request.explain = True
     code, error = refusal(stubs.search.Search, request)
-    assert (code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
-    assert error.feature == "explaining hits"
+    assert (code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PLAN")
 
 
 def test_a_size_beyond_the_collection_returns_all_and_an_offset_beyond_its_end_nothing(stubs: Any) -> None:

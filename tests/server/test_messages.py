@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pixkin_embedding.images import Box
 from pixkin_proto.descriptors import Descriptor, Norm
-from pixkin_proto.errors import Internal, InvalidArgument, InvalidImage, NotImplementedYet, PartialResult
+from pixkin_proto.errors import Internal, InvalidArgument, InvalidImage, PartialResult
 from pixkin_proto.v1 import collections_pb2 as pb
-from pixkin_proto.v1 import search_pb2, types_pb2
+from pixkin_proto.v1 import types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hits, SearchResult
@@ -82,6 +82,7 @@ plans = st.builds(
     fit_deadline=st.booleans(),
     allow_partial=st.booleans(),
     omit_labels=st.booleans(),
+    explain=st.booleans(),
     size=whole,
     offset=whole,
 )
@@ -122,7 +123,7 @@ def comparable(value: Any) -> Any:
 @given(plans)
 def test_a_plan_survives(plan: Plan) -> None:
     message = wired(plan_to_proto(plan))
-    assert plan_from_proto(message, size=plan.size, offset=plan.offset) == plan
+    assert plan_from_proto(message, size=plan.size, offset=plan.offset, explain=plan.explain) == plan
 
 
 @given(queries)
@@ -136,11 +137,6 @@ def test_a_search_survives(collection: str, examples: list[Query], plan: Plan) -
     name, again, planned = request_from_proto(wired(request_to_proto(collection, examples, plan)))
     assert (name, planned) == (collection, plan)
     assert list(map(comparable, again)) == list(map(comparable, examples))
-
-
-def test_explaining_hits_is_named_as_what_is_not_there_yet() -> None:
-    with pytest.raises(NotImplementedYet, match="explaining"):
-        request_from_proto(search_pb2.SearchRequest(explain=True))
 
 
 @given(items)
@@ -162,12 +158,12 @@ def test_a_result_survives(
     named = {} if plan.omit_labels else {item: frozenset(names) for item, (_, _, names) in found.items()}
     hits = Hits(list(found), scores, values, named, plan.offset)
     result = SearchResult(hits, plan, timings, skipped, partial)
-    assert result_from_proto(wired(result_to_proto(result)), size=plan.size) == result
-    assert outcome_from_proto(wired(outcome_to_proto(result)), size=plan.size) == result
+    assert result_from_proto(wired(result_to_proto(result)), plan) == result
+    assert outcome_from_proto(wired(outcome_to_proto(result)), plan) == result
 
 
 def test_an_outcome_that_is_an_error_survives() -> None:
-    again = outcome_from_proto(wired(outcome_to_proto(PartialResult("1 of 2 shards failed"))), size=10)
+    again = outcome_from_proto(wired(outcome_to_proto(PartialResult("1 of 2 shards failed"))), Plan())
     assert isinstance(again, PartialResult)
     assert again.message == "1 of 2 shards failed"
 

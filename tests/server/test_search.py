@@ -41,6 +41,19 @@ def test_a_query_by_id_leaves_the_item_out_unless_asked(client: Client) -> None:
     assert kept.hits[0].id == "red/1.jpg"
 
 
+def test_the_server_explains_hits_as_the_engine_does(client: Client, store: Path, extractors: Path) -> None:
+    plan = Plan(descriptors=(DescriptorChoice("histogram"), DescriptorChoice("gap")), explain=True, size=3)
+    with Engine(str(store), extractors=extractors, device="cpu") as engine:
+        here, there = (each.search("photos", [Query(id="blue/1.jpg")], plan) for each in (engine, client))
+    assert here.explanations == there.explanations
+    assert there.plan.explain
+    for [explanation] in there.explanations:
+        assert {region.name for region in explanation.regions} == {
+            "top left", "top right", "bottom left", "bottom right", "centre",
+        }  # fmt: skip
+        assert explanation.bins[0].name.endswith("of 3")
+
+
 def test_the_reply_names_the_plan_that_ran_and_the_milliseconds_of_every_stage(client: Client, photos: Path) -> None:
     image = (photos / "red/1.jpg").read_bytes()
     result = client.search("photos", [Query(image=image)], Plan(descriptors=(DescriptorChoice("histogram"),)))

@@ -14,9 +14,10 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from pixkin_proto.axes import Axis
 
 from pixkin_export.classic.counting import add_extent, add_shares, shares
-from pixkin_export.classic.regions import ELLIPSE, add_first_bins, number_of, places
+from pixkin_export.classic.regions import ELLIPSE, add_first_bins, number_of, places, regions_axis
 from pixkin_export.classic.spaces import Bins, find_space
 from pixkin_export.graph import Graph
 
@@ -49,3 +50,13 @@ def formula(
 def dim(*, space: str = HSV, bins: Bins | None = None, regions: str = ELLIPSE) -> int:
     """Return the number of components: colours times regions."""
     return math.prod(find_space(space, bins)[1]) * number_of(regions)
+
+
+def axes(*, space: str = HSV, bins: Bins | None = None, regions: str = ELLIPSE) -> tuple[Axis, ...]:
+    """Return what the components stand for: the region, then the channels of the space."""
+    chosen, numbers = find_space(space, bins)
+    channels = zip(chosen.channels, numbers, strict=True)
+    return (
+        *([regions_axis(regions)] if number_of(regions) > 1 else []),
+        *(Axis(name, tuple(f"{name} {at} of {number}" for at in range(1, number + 1))) for name, number in channels),
+    )

@@ -18,6 +18,7 @@ import re
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from pixkin_proto.axes import Axis, Outline
 from pixkin_proto.errors import InvalidArgument
 
 from pixkin_export.classic.counting import Extent
@@ -53,6 +54,25 @@ def places(height: int, width: int, regions: str) -> NDArray[np.int64]:
     down, right = 2 * y + 1 - height, 2 * x + 1 - width
     inside = 16 * ((right * height) ** 2 + (down * width) ** 2) <= 9 * (height * width) ** 2
     return np.where(inside, 4, 2 * (down >= 0) + (right >= 0))
+
+
+def regions_axis(regions: str) -> Axis:
+    """Return the regions with their names and where they lie."""
+    if regions == ELLIPSE:
+        quadrants = {
+            f"{down} {right}": Outline(x, y, 0.5, 0.5)
+            for y, down in ((0.0, "top"), (0.5, "bottom"))
+            for x, right in ((0.0, "left"), (0.5, "right"))
+        }
+        named = quadrants | {"centre": Outline(0.125, 0.125, 0.75, 0.75, ellipse=True)}
+    else:
+        rows, columns = _grid(regions)
+        named = {
+            f"row {row + 1}, column {column + 1}": Outline(column / columns, row / rows, 1 / columns, 1 / rows)
+            for row in range(rows)
+            for column in range(columns)
+        }
+    return Axis("region", tuple(named), tuple(named.values()))
 
 
 def _grid(regions: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from pixkin_proto.axes import Axis
 from pixkin_proto.descriptors import Norm
 from pixkin_proto.errors import InvalidArgument
 from pixkin_proto.names import check_name
@@ -52,7 +53,8 @@ class Head:
     channels or values · norm: how the vector is normalised unless asked otherwise · own: how it is already as it is
     computed · counted: whether it counts, so that a number at the edge of a bin may change a component by a step ·
     layer: what it is computed of unless asked otherwise · given: settings that nobody asks for: `size`, (height, width)
-    of the input, and what the source has learnt.
+    of the input, and what the source has learnt · axes: (**settings) -> what the components stand for, where people can
+    read that.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Head:
     layer: str = "features"
     given: tuple[str, ...] = ()
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    axes: Callable[..., tuple[Axis, ...]] | None = None
 
 
 HEADS: dict[str, Head] = {}
@@ -180,6 +183,7 @@ register_head(
             "bins": Parameter(_dimensions, None, "a number for each channel, such as 9x3x3"),
             "regions": _regions(ELLIPSE),
         },
+        axes=histogram.axes,
     )
 )  # fmt: skip
 register_head(
@@ -188,6 +192,7 @@ register_head(
         partial(histogram.formula, space="grey"), partial(histogram.dim, space="grey"),
         norm=Norm.L1, own=Norm.L1, measure="chi2", counted=True,
         parameters={"bins": Parameter(_dimensions, None, "1 to 256"), "regions": _regions(WHOLE)},
+        axes=partial(histogram.axes, space="grey"),
     )
 )  # fmt: skip
 register_head(

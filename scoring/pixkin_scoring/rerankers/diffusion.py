@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixkin_scoring.rerankers.kept_graph import STALE, KeptGraph, among, load_kept_graph
-from pixkin_scoring.rerankers.reranker import Needed, Order, Reranker, Shortlist, Values
+from pixkin_scoring.rerankers.reranker import TOP, Needed, Order, Reranker, Shortlist, Values
 from pixkin_scoring.stages import Option
 
 Floats = NDArray[np.float64]
@@ -101,14 +101,20 @@ def _ordered(flow: Floats) -> Order:
 DIFFUSION = Reranker(
     "diffusion",
     {
-        "top": Option(int, 1000, 2, 5000),
-        "k": Option(int, 10, 1, 1000),
-        "alpha": Option(float, 0.9, 0, 0.9999),
-        "gamma": Option(float, 3.0, 0.1, 20),
-        "iterations": Option(int, 20, 1, 200),
-        "graph": Option(str, "candidates", choices=("candidates", "kept")),
-        "stale": Option(str, "refuse", choices=STALE),
+        "top": Option(int, 1000, 2, 5000, note=TOP),
+        "k": Option(int, 10, 1, 1000, note="how many neighbours of each picture it follows"),
+        "alpha": Option(float, 0.9, 0, 0.9999, note="how far likeness flows; near 1 it needs more iterations"),
+        "gamma": Option(float, 3.0, 0.1, 20, note="how much more close neighbours count"),
+        "iterations": Option(int, 20, 1, 200, note="how often it flows on"),
+        "graph": Option(
+            str,
+            "candidates",
+            choices=("candidates", "kept"),
+            note="neighbours among the candidates, or in a kept graph",
+        ),
+        "stale": Option(str, "refuse", choices=STALE, note="what to do where the kept graph is older than the vectors"),
     },
     diffusion,
+    note="likeness flows along mutual neighbours",
     needed=Needed(load_kept_graph, lambda options: options["graph"] == "kept"),
 )

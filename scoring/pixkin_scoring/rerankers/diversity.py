@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pixkin_scoring.rerankers.reranker import Order, Phase, Reranker, Shortlist, Values
+from pixkin_scoring.rerankers.reranker import TOP, Order, Phase, Reranker, Shortlist, Values
 from pixkin_scoring.stages import Option
 
 Floats = NDArray[np.float64]
@@ -45,11 +45,22 @@ def collapse(shortlist: Shortlist, options: Values) -> Order:
 
 
 MMR = Reranker(
-    "mmr", {"top": Option(int, 100, 2, 1000), "lambda": Option(float, 0.7, 0, 1)}, mmr, phase=Phase.CHOOSE
-)  # fmt: skip
+    "mmr",
+    {
+        "top": Option(int, 100, 2, 1000, note=TOP),
+        "lambda": Option(float, 0.7, 0, 1, note="1 for likeness alone, 0 for difference alone"),
+    },
+    mmr,
+    phase=Phase.CHOOSE,
+    note="results that differ from each other",
+)
 COLLAPSE = Reranker(
     "collapse",
-    {"top": Option(int, 200, 2, 5000), "above": Option(float, 0.99, 0, 1)},
+    {
+        "top": Option(int, 200, 2, 5000, note=TOP),
+        "above": Option(float, 0.99, 0, 1, note="the likeness from which two pictures count as one"),
+    },
     collapse,
     phase=Phase.CHOOSE,
+    note="near-duplicates once",
 )

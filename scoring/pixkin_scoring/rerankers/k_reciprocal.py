@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pixkin_scoring.rerankers.reranker import Order, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.rerankers.reranker import TOP, Order, Reranker, Shortlist, Values, by_score
 from pixkin_scoring.stages import Option
 
 Floats = NDArray[np.float64]
@@ -63,10 +63,11 @@ def _jaccard(memberships: Floats, nearest: Places, k2: int) -> Floats:
 K_RECIPROCAL = Reranker(
     "k-reciprocal",
     {
-        "top": Option(int, 200, 2, 2000),
-        "k1": Option(int, 20, 1, 1000),
-        "k2": Option(int, 6, 1, 1000),
-        "lambda": Option(float, 0.3, 0, 1),
+        "top": Option(int, 200, 2, 2000, note=TOP),
+        "k1": Option(int, 20, 1, 1000, note="how many neighbours of each picture must be mutual"),
+        "k2": Option(int, 6, 1, 1000, note="over how many neighbours it evens out"),
+        "lambda": Option(float, 0.3, 0, 1, note="the share of the first likeness in the new one"),
     },
     k_reciprocal,
+    note="pictures that are each other's neighbours come first",
 )

@@ -16,6 +16,7 @@ from pixkin_scoring.stages import Option
 from pixkin_scoring.stores import Store
 
 Values = Mapping[str, int | float | str]
+TOP = "how many of the first candidates it looks at"
 
 
 class Phase(IntEnum):
@@ -89,6 +90,7 @@ class Reranker:
     apply: Callable[[Shortlist, Values], Order]
     phase: Phase = Phase.JUDGE
     needed: Needed | None = None
+    note: str = ""
 
     def needs(self, options: Values) -> bool:
         """Whether it needs more of the collection than a shortlist, with these options."""

@@ -8,7 +8,7 @@ from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_ke
 
 from pixkin_scoring.attachments import attachment
 from pixkin_scoring.items import Collection
-from pixkin_scoring.rerankers.reranker import Needed, Order, Phase, Raw, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.rerankers.reranker import TOP, Needed, Order, Phase, Raw, Reranker, Shortlist, Values, by_score
 from pixkin_scoring.stages import Option
 from pixkin_scoring.stores import Store
 
@@ -38,11 +38,12 @@ def _attached(store: Store, collection: Collection, _: Raw | None, options: Valu
 WHITEN = Reranker(
     "whiten",
     {
-        "top": Option(int, 1000, 1, 100_000),
-        "name": Option(str, required=True),
-        "dims": Option(int, 0, 0, 65_536),
+        "top": Option(int, 1000, 1, 100_000, note=TOP),
+        "name": Option(str, required=True, note="a whitening that is attached to the collection"),
+        "dims": Option(int, 0, 0, 65_536, note="how many of its dimensions count; 0 for all"),
     },
     whiten,
     phase=Phase.SPACE,
+    note="compares anew after an attached whitening",
     needed=Needed(_attached),
 )

@@ -129,7 +129,8 @@ class Store(Protocol):
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id.
 
         With a `shortlist`, it looks only at about so many items that an index of neighbours proposes; with 0, or in a
-        store without such an index, at all. So many of the first as `vectors` says come with their vectors. Raises
+        store without such an index, at all. So many of the first as `vectors` says come with their vectors; where
+        that is more than the depth, those behind come in about their order, with about their values. Raises
         PartialResult when a part of the collection did not answer, unless `allow_partial`.
         """
 

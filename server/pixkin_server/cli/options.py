@@ -97,6 +97,11 @@ _PAGE = (
         is_flag=True,
         help="Skip a re-ranking that would not fit into --timeout, and name it, in place of failing.",
     ),
+    click.option(
+        "--explain",
+        is_flag=True,
+        help="Say of each hit which bins and regions its value comes from; for mass measures.",
+    ),
     click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
     click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
 )
@@ -198,6 +203,7 @@ _PLAN_OPTIONS = (
     "include_self",
     "fit_deadline",
     "allow_partial",
+    "explain",
     "size",
     "offset",
 )

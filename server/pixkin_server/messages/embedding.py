@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from pixkin_proto.v1 import embedding_pb2
+from pixkin_proto.axes import Axis
+from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.v1 import embedding_pb2, types_pb2
 
 from pixkin_server.api import Embedding, ExtractorInfo
+from pixkin_server.messages.axes import axes_from_proto, axes_to_proto
 from pixkin_server.messages.types import (
     descriptor_from_proto,
     descriptor_to_proto,
@@ -36,7 +39,7 @@ def extractor_to_proto(info: ExtractorInfo) -> embedding_pb2.Extractor:
     return embedding_pb2.Extractor(
         name=info.name,
         fingerprint=info.fingerprint,
-        descriptors=[descriptor_to_proto(descriptor) for descriptor in info.descriptors],
+        descriptors=[_descriptor_to_proto(descriptor, info.axes) for descriptor in info.descriptors],
         preprocessing=info.preprocessing,
         provider=info.provider,
         source=info.source,
@@ -54,4 +57,11 @@ def extractor_from_proto(message: embedding_pb2.Extractor) -> ExtractorInfo:
         message.provider,
         message.source,
         message.licence,
+        {each.name: axes_from_proto(each.axes) for each in message.descriptors if each.axes},
     )
+
+
+def _descriptor_to_proto(descriptor: Descriptor, axes: Mapping[str, tuple[Axis, ...]]) -> types_pb2.Descriptor:
+    message = descriptor_to_proto(descriptor)
+    message.axes.extend(axes_to_proto(axes.get(descriptor.name, ())))
+    return message

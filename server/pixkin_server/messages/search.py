@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from pixkin_proto.errors import NotImplementedYet, PixkinError
+from pixkin_proto.errors import PixkinError
 from pixkin_proto.v1 import search_pb2
 from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan
 from pixkin_scoring.results import Hits, SearchResult
 
 from pixkin_server.api import Query, SearchCall
 from pixkin_server.messages.errors import error_from_proto, error_to_proto
+from pixkin_server.messages.explanations import explanations_from_proto, explanations_to_proto
 from pixkin_server.messages.types import (
     box_from_proto,
     box_to_proto,
@@ -66,8 +67,10 @@ def plan_to_proto(plan: Plan) -> search_pb2.Plan:
     )
 
 
-def plan_from_proto(message: search_pb2.Plan, *, size: int = DEFAULT_SIZE, offset: int = 0) -> Plan:
-    """Return a plan; absent parts take the plan's own defaults."""
+def plan_from_proto(
+    message: search_pb2.Plan, *, size: int = DEFAULT_SIZE, offset: int = 0, explain: bool = False
+) -> Plan:
+    """Return a plan; absent parts take the plan's own defaults, and what stands in the request is given beside it."""
     default = Plan()
     return Plan(
         descriptors=tuple(
@@ -84,6 +87,7 @@ def plan_from_proto(message: search_pb2.Plan, *, size: int = DEFAULT_SIZE, offse
         fit_deadline=message.fit_deadline,
         allow_partial=message.allow_partial,
         omit_labels=message.omit_labels,
+        explain=explain,
         size=size,
         offset=offset,
     )
@@ -97,15 +101,14 @@ def request_to_proto(collection: str, queries: Sequence[Query], plan: Plan) -> s
         plan=plan_to_proto(plan),
         size=plan.size,
         offset=plan.offset,
+        explain=plan.explain,
     )
 
 
 def request_from_proto(message: search_pb2.SearchRequest) -> SearchCall:
-    """Return a search. Raises InvalidArgument for broken vectors, and NotImplementedYet for `explain`."""
-    if message.explain:
-        raise NotImplementedYet("explaining hits")
+    """Return a search. Raises InvalidArgument for broken vectors."""
     size = message.size if message.HasField("size") else DEFAULT_SIZE
-    plan = plan_from_proto(message.plan, size=size, offset=message.offset)
+    plan = plan_from_proto(message.plan, size=size, offset=message.offset, explain=message.explain)
     return message.collection, [query_from_proto(query) for query in message.queries], plan
 
 
@@ -122,17 +125,19 @@ def result_to_proto(result: SearchResult) -> search_pb2.SearchReply:
         skipped=result.skipped,
         offset=result.plan.offset,
         partial=result.partial,
+        explanations=explanations_to_proto(result.explanations),
     )
 
 
-def result_from_proto(message: search_pb2.SearchReply, *, size: int) -> SearchResult:
-    """Return the hits of a reply to a request of `size`."""
+def result_from_proto(message: search_pb2.SearchReply, asked: Plan) -> SearchResult:
+    """Return the hits of a reply to a request with the plan that was asked for."""
     ids = list(message.ids)
     labels = {item: frozenset(each.labels) for item, each in zip(ids, message.labels, strict=False) if each.labels}
     hits = Hits(ids, np.array(message.scores), np.array(message.values), labels, message.offset)
-    plan = plan_from_proto(message.plan, size=size, offset=message.offset)
+    plan = plan_from_proto(message.plan, size=asked.size, offset=message.offset, explain=asked.explain)
     timings_ms = {timing.stage: timing.ms for timing in message.timings}
-    return SearchResult(hits, plan, timings_ms, tuple(message.skipped), message.partial)
+    explanations = explanations_from_proto(message.explanations)
+    return SearchResult(hits, plan, timings_ms, tuple(message.skipped), message.partial, explanations)
 
 
 def _labels(labels: Iterable[str]) -> search_pb2.Labels:
@@ -146,8 +151,8 @@ def outcome_to_proto(outcome: SearchResult | PixkinError) -> search_pb2.SearchOu
     return search_pb2.SearchOutcome(reply=result_to_proto(outcome))
 
 
-def outcome_from_proto(message: search_pb2.SearchOutcome, *, size: int) -> SearchResult | PixkinError:
-    """Return what became of one search of `size` of a batch."""
+def outcome_from_proto(message: search_pb2.SearchOutcome, asked: Plan) -> SearchResult | PixkinError:
+    """Return what became of one search of a batch."""
     if message.WhichOneof("outcome") == "error":
         return error_from_proto(message.error)
-    return result_from_proto(message.reply, size=size)
+    return result_from_proto(message.reply, asked)

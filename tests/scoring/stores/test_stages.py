@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pixkin_proto.errors import PixkinError
 from pixkin_scoring.examples import QueryVector
-from pixkin_scoring.plan import Plan
+from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import SearchResult
 from pixkin_scoring.search import SearchRequest, search, search_batch
 from pixkin_scoring.stores import Store, open_store
@@ -77,6 +77,13 @@ def test_ids_values_scores_labels_and_plan_are_the_same(here: Store, there: Stor
     plan = replace(plan, **ASKED[asked])  # type: ignore[arg-type]  # fields by name
     for queries in QUERIES.values():
         alike(search(there, NAME, queries, plan), search(here, NAME, queries, plan))
+
+
+def test_explanations_are_the_same(here: Store, there: Store) -> None:
+    plan = Plan((DescriptorChoice("mass", "chi2"),), expand="average:n=3", explain=True, size=20)
+    found, other = (search(store, NAME, QUERIES["several"], plan) for store in (there, here))
+    assert found.explanations == other.explanations
+    assert len(found.explanations) == 20
 
 
 def test_a_batch_of_every_plan_is_every_search_alone_and_a_failed_one_costs_itself(here: Store, there: Store) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,21 @@ def test_hits_are_on_stdout_and_what_ran_on_stderr(pixkin: Cli, filled: str, fol
     assert "hsv-histogram.histogram chi2 · exact:depth=100" in ran.err
     assert "decode" in ran.err
     assert ran.err.endswith(" ms\n")
+
+
+def test_hits_are_explained_in_words_and_in_json(pixkin: Cli, filled: str, folder: Path, where: Where) -> None:
+    ran = pixkin("search", filled, folder / "red/a.jpg", "--size", "2", "--explain", *where)
+    table, words = ran.out.split("\n\n")
+    assert len(table.splitlines()) == 3
+    assert words.splitlines()[0].split() == ["rank", "id", "descriptor", "what", "the", "value", "comes", "from"]
+    assert re.search(r"bins +\w+.*, hue \d of 9, saturation \d of 3, value \d of 3 \d+%", words)
+    assert re.search(r"regions +.*centre \d+%", words)
+    found = pixkin("search", filled, folder / "red/a.jpg", "--size", "2", "--explain", "--json", *where).json
+    [explanation] = found["explanations"][1]
+    assert explanation["sum"] == pytest.approx(found["hits"][1]["value"], abs=1e-9)
+    refused = pixkin("search", filled, folder / "red/a.jpg", "--measure", "cosine", "--explain", *where)
+    assert (refused.status, refused.err.count("\n")) == (1, 1)
+    assert "INVALID_PLAN" in refused.err
 
 
 def test_json_has_the_promised_shape(pixkin: Cli, filled: str, folder: Path, where: Where) -> None:

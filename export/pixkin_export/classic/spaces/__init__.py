@@ -20,20 +20,22 @@ MOST = 256
 class Space:
     """A way to cut colours into bins.
 
-    bins: how many for each channel unless asked otherwise, the first channel varies slowest · add: adds the bin of
-    every pixel to a graph, int32 (n, h, w) · formula: the same of pixels uint8 (h, w, 3), int64 (h, w).
+    channels: their names · bins: how many for each channel unless asked otherwise, the first channel varies slowest ·
+    add: adds the bin of every pixel to a graph, int32 (n, h, w) · formula: the same of pixels uint8 (h, w, 3), int64
+    (h, w).
     """
 
+    channels: tuple[str, ...]
     bins: Bins
     add: Callable[[Graph, Bins], str]
     formula: Callable[[NDArray[np.uint8], Bins], NDArray[np.int64]]
 
 
 SPACES: dict[str, Space] = {
-    "hsv": Space((9, 3, 3), hsv.add, hsv.formula),
-    "rgb": Space((4, 4, 4), rgb.add, rgb.formula),
-    "lab": Space((4, 9, 9), lab.add, lab.formula),
-    "grey": Space((64,), grey.add, grey.formula),
+    "hsv": Space(("hue", "saturation", "value"), (9, 3, 3), hsv.add, hsv.formula),
+    "rgb": Space(("red", "green", "blue"), (4, 4, 4), rgb.add, rgb.formula),
+    "lab": Space(("L*", "a*", "b*"), (4, 9, 9), lab.add, lab.formula),
+    "grey": Space(("grey",), (64,), grey.add, grey.formula),
 }
 
 

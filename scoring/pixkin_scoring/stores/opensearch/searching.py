@@ -40,7 +40,7 @@ Wanted = tuple[Index, CandidateSearch]
 
 def find(connection: Connection, wanted: Sequence[Wanted], *, deadline: float) -> list[Candidates | PixkinError]:
     """Return the candidates of searches, or the error of each, in their order."""
-    if len(wanted) != 1 and all(_pages(search)[0] >= search.depth for _, search in wanted):
+    if len(wanted) != 1 and all(_pages(search)[0] >= search.reach for _, search in wanted):
         return _find_many(connection, wanted, deadline=deadline) if wanted else []
     return [_outcome(each, partial(_find_one, connection, each, deadline=deadline)) for each in wanted]
 
@@ -62,8 +62,8 @@ def _find_one(connection: Connection, wanted: Wanted, *, deadline: float) -> Can
 
 def _pages(search: CandidateSearch) -> list[int]:
     """Return how many hits to ask for at a time: those with vectors, and no more than a cluster gives at once."""
-    first = [search.vectors] if 0 < search.vectors < search.depth else []
-    left = search.depth - sum(first)
+    first = [search.vectors] if 0 < search.vectors < search.reach else []
+    left = search.reach - sum(first)
     whole, rest = divmod(left, MAX_RESULT_WINDOW)
     return [*first, *([MAX_RESULT_WINDOW] * whole), *([rest] if rest else [])]
 
@@ -75,7 +75,7 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
     outcomes: dict[int, Candidates | PixkinError] = {}
     for place, (index, search) in enumerate(wanted):
         try:
-            body = as_line(_body(connection, index, search, search.depth, after=None, deadline=deadline))
+            body = as_line(_body(connection, index, search, search.reach, after=None, deadline=deadline))
         except PixkinError as error:
             outcomes[place] = error
             continue
