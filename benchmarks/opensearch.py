@@ -27,10 +27,12 @@ from pixkin_embedding.limits import REQUEST_LIMITS
 from pixkin_embedding.preprocessing import prepare
 from pixkin_export.exporting import export_model
 from pixkin_proto.descriptors import MEASURES, Descriptor
+from pixkin_proto.whitening import whitening_key, whitening_to_bytes
+from pixkin_scoring.fitting import Fit, fit_whitening
 from pixkin_scoring.items import Candidates, Item
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores import open_store
-from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.layout import IndexLayout, Twin
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
 from pixkin_scoring.stores.opensearch.wire import BoundPool, Received
 from pixkin_server.opensearch_node.node import Node, start_node
@@ -44,6 +46,13 @@ SCAN_LIMITS = {"chi2": 1.4, "kl": 1.3, "jensen_shannon": 3.0}
 DEPTHS = {"chi2": 500, "intersection": 500, "jensen_shannon": 500, "bhattacharyya": 500, "kl": 2000}
 RECALL_LIMIT, TIME_LIMIT = 0.99, 0.5
 BULK_LIMIT = 4000
+EMBEDDED = 10_000
+WHITENINGS = {
+    "projected to 256": Fit(256, power=0.0),
+    "projected to 128": Fit(128, power=0.0),
+    "projected to 64": Fit(64, power=0.0),
+    "whitened to 128": Fit(128),
+}
 LARGE, LARGE_DIM = 200_000, 128
 WARM = 20
 """Searches that are not timed before those that are."""
@@ -67,7 +76,9 @@ def measure() -> Iterator[report.Row]:
     ):
         yield from dense_scans(store)
         if folder is not None:
-            yield from neighbours(store, cifar(folder.parent / "cifar10" / "train.zip"))
+            archive = folder.parent / "cifar10" / "train.zip"
+            yield from neighbours(store, cifar(archive, "hsv-histogram", COUNT))
+            yield from shortened(store, node, cifar(archive, "efficientnet-lite0", EMBEDDED))
         yield from compilations(store, node)
         yield from large(store, node)
 
@@ -121,6 +132,37 @@ def neighbours(store: OpenSearchStore, histograms: Rows) -> Iterator[report.Row]
         figure = f"approximate {name} / exact"
         yield {"figure": figure, "value": ratio} if name == "kl" else report.at_most(figure, ratio, TIME_LIMIT)
     yield {"figure": "bytes per hit, 100 hits", "value": bytes_per_hit(store, histograms[3])}
+
+
+def shortened(store: OpenSearchStore, node: Node, embeddings: Rows) -> Iterator[report.Row]:
+    """Compare neighbours of whole embeddings with those of embeddings that an attached whitening has cut."""
+    descriptor = Descriptor("gap", embeddings.shape[1])
+    store.create("cut", [descriptor])
+    load(store, "cut", {"gap": embeddings})
+    for name, fit in WHITENINGS.items():
+        found = fit_whitening([([], embeddings)], descriptor, fit)
+        store.put_attachment("cut", whitening_key(name), whitening_to_bytes(found), deadline=time.monotonic() + 60)
+    chosen = np.random.default_rng(1).choice(len(embeddings), QUERIES, replace=False)
+    queries = [ScoringQuery("gap", "cosine", embeddings[row].astype(np.float64)) for row in chosen]
+    exact = [search_of(store, "cut", query)() for query in queries]
+    for name in ("whole", *WHITENINGS):
+        twins = () if name == "whole" else (Twin("gap", name),)
+        layout = IndexLayout(ann=True, slices=2, twins=twins)
+        _, ms = timed(lambda layout=layout: store.reindex("cut", lambda _: layout))
+        store.remove_versions("cut")
+        figure = f"neighbours of {len(embeddings):,} x {descriptor.dim}, {name}"
+        yield {"figure": f"{figure}: re-index, s", "value": ms / 1000}
+        for depth in (200, 500):
+            runs = [search_of(store, "cut", query, depth) for query in queries]
+            for run in runs[:WARM]:
+                run()
+            answers = [timed(run) for run in runs]
+            recalls = [len({*found.ids} & {*best.ids}) / 100 for (found, _), best in zip(answers, exact, strict=True)]
+            yield {"figure": f"{figure}: depth {depth}, recall@100", "value": float(np.mean(recalls))}
+            yield {"figure": f"{figure}: depth {depth}, p50, ms", "value": median(ms for _, ms in answers)}
+        time.sleep(11)  # the cluster measures its disk every ten seconds
+        yield {"figure": f"{figure}: disk, MiB", "value": disk(node, "cut") / 2**20}
+    store.drop("cut")
 
 
 def compilations(store: OpenSearchStore, node: Node) -> Iterator[report.Row]:
@@ -200,16 +242,17 @@ def milliseconds(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: median(times) for name, times in taken.items()}
 
 
-def cifar(archive: Path) -> Rows:
-    """Return the HSV histograms (25,000, 405) of every second training picture of CIFAR-10."""
+def cifar(archive: Path, extractor: str, count: int) -> Rows:
+    """Return the vectors (count, d) of training pictures of CIFAR-10, by an extractor that has one output."""
     with tempfile.TemporaryDirectory() as folder:
-        export_model("hsv-histogram", directory=Path(folder))
+        export_model(extractor, directory=Path(folder))
         [file] = Path(folder).glob("*.onnx")
         encoder = load_encoder(file, "cpu")
     with zipfile.ZipFile(archive) as pictures:
-        names = [name for name in sorted(pictures.namelist()) if name.endswith(".jpg")][::2]
-        blocks = [encoder.encode(_pixels(pictures, some, encoder)) for some in _batched(names, 256)]
-    return np.concatenate([block["histogram"] for block in blocks])[:COUNT]
+        names = [name for name in sorted(pictures.namelist()) if name.endswith(".jpg")]
+        names = names[:: len(names) // count][:count]
+        blocks = [encoder.encode(_pixels(pictures, some, encoder)) for some in _batched(names, 32)]
+    return np.concatenate([vectors for block in blocks for vectors in block.values()])
 
 
 def _pixels(pictures: zipfile.ZipFile, names: Sequence[str], encoder: Encoder) -> NDArray[np.uint8]:

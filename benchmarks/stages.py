@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -21,9 +22,12 @@ from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.expansion import expanded
 from pixkin_scoring.fitting import Fit, fit_whitening
 from pixkin_scoring.items import Item
-from pixkin_scoring.plan import Plan
+from pixkin_scoring.neighbour_graph import DEFAULT_NEIGHBOURS, NeighbourGraph, likeness_of
+from pixkin_scoring.neighbourhoods import Neighbourhoods, digests_of, nearest
+from pixkin_scoring.plan import RERANKER_RULE, Plan
 from pixkin_scoring.rerankers import RERANKERS
-from pixkin_scoring.rerankers.reranker import Shortlist
+from pixkin_scoring.rerankers.kept_graph import KeptGraph
+from pixkin_scoring.rerankers.reranker import Raw, Shortlist
 from pixkin_scoring.search import search
 from pixkin_scoring.stores import open_store
 from threadpoolctl import threadpool_limits
@@ -105,9 +109,37 @@ def _stages() -> Iterator[report.Row]:
         options = {key: option.default for key, option in reranker.options.items() if option.default is not None}
         ms = _timed(lambda reranker=reranker, shortlist=shortlist, options=options: reranker.apply(shortlist, options))
         yield report.at_most(f"{name} of {count} × 512, ms", ms, limit)
+    for dim in (512, 2048):
+        yield from _diffusions(dim)
     query, answers = draw.standard_normal(512), draw.standard_normal((5, 512)).astype(np.float32)
     ms = _timed(lambda: expanded(query, answers, np.ones(5), "cosine"), times=200)
     yield report.at_most("expansion, arithmetic, ms", ms, EXPANSION_MS)
+
+
+def _diffusions(dim: int) -> Iterator[report.Row]:
+    """Time diffusion over the best 1,000 of 5,000 points, by their own graph and by a kept one, new or old."""
+    draw = np.random.default_rng(0)
+    points = draw.standard_normal((50, dim))[draw.integers(0, 50, 5000)] + draw.standard_normal((5000, dim))
+    units = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    ids = tuple(f"{number:04}" for number in range(5000))
+    neighbours = nearest(units, np.arange(5000), DEFAULT_NEIGHBOURS)
+    near = Neighbourhoods(ids, digests_of(units), neighbours)
+    kept = NeighbourGraph(1, 5000, near, likeness_of(units, neighbours, np.arange(5000)))
+    best = np.argsort(-(units @ units[0]))[1:1001]
+    shortlist = Shortlist(
+        *(units[0], units[best], np.linspace(1, 0.5, 1000)),
+        raw=Raw(Descriptor("bench", dim), units[0].astype(np.float64), units[best]),
+        ids=[ids[at] for at in best],
+    )
+    for name, text, graph in (
+        ("", "diffusion", None),
+        (", kept graph", "diffusion:graph=kept", KeptGraph(kept, current=True)),
+        (", kept graph, stale=use", "diffusion:graph=kept", KeptGraph(kept, current=False)),
+    ):
+        options = RERANKER_RULE.parse(text).options
+        asked = replace(shortlist, attachment=graph)
+        ms = _timed(lambda asked=asked, options=options: RERANKERS["diffusion"].apply(asked, options))
+        yield report.at_most(f"diffusion of 1000 of 5000 × {dim}{name}, ms", ms, STAGE_MS["diffusion"][1])
 
 
 def _shortlist() -> Iterator[report.Row]:

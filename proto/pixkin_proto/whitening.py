@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -95,9 +95,19 @@ class Whitening:
         whiten: divide by the square roots of the eigenvalues in between. A vector that equals the mean becomes zero.
         Raises InvalidArgument for more dimensions than there are components.
         """
-        given = np.asarray(vectors, np.float64)
-        centred = (unit_length(given) if self.normalise else given) - self.mean
-        return unit_length(centred @ self.projection(dims, whiten=whiten).T)
+        return self.applying(dims, whiten=whiten)(np.asarray(vectors, np.float64))
+
+    def applying(
+        self, dims: int | None = None, *, whiten: bool = True
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        """Return what `applied` does to float64 vectors, to be done many times. Raises InvalidArgument."""
+        rows = self.projection(dims, whiten=whiten)
+
+        def applied(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+            centred = (unit_length(vectors) if self.normalise else vectors) - self.mean
+            return unit_length(centred @ rows.T)
+
+        return applied
 
     def projection(self, dims: int | None = None, *, whiten: bool = True) -> NDArray[np.float64]:
         """Return the rows that centred vectors are multiplied with, (dims, d). Raises InvalidArgument."""
@@ -115,6 +125,11 @@ def unit_length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     found: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1)
     return found
+
+
+def whitening_key(name: str) -> str:
+    """Return the key of a whitening among a collection's attachments."""
+    return f"whitening:{name}"
 
 
 def write_whitening(path: Path, whitening: Whitening) -> None:

@@ -18,11 +18,6 @@ _kept: dict[tuple[str, str, str], tuple[int, Any]] = {}
 _lock = threading.Lock()
 
 
-def whitening_key(name: str) -> str:
-    """Return the key of a whitening among a collection's attachments."""
-    return f"whitening:{name}"
-
-
 def attachment(store: Store, collection: Collection, key: str, read: Callable[[bytes, str], Any]) -> Any:
     """Return an attachment as `read` (bytes, name) makes it. Raises InvalidPlan when the collection has none."""
     found = optional_attachment(store, collection, key, read)

@@ -44,7 +44,7 @@ def ranked(search: CandidateSearch, descriptor: Descriptor, found: Candidates, v
     """Return the candidates of one descriptor, the first of them with their vectors."""
     first = None if found.vectors is None else found.vectors[:vectors]
     own, rows = _mapped(search, first)
-    raw = None if first is None else Raw(descriptor, search.query.vector, first)
+    raw = None if first is None else Raw(descriptor, search.query.vector, first, search.query.measure)
     # What follows a shortlist has values of the query before it was expanded.
     descending = np.minimum.accumulate(scores(search.query.measure, found.values))
     return Ranked(found.ids, descending, found.values, own, rows, raw, found.labels, found.partial)

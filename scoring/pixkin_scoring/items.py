@@ -81,7 +81,8 @@ class Collection:
 
     generation: raised by every write · bytes: by use (`disk`, `memory`) · approximate: the descriptors with an index of
     neighbours, None where the store answers `approximate` by looking at all items · layout: how the store keeps the
-    collection, for people.
+    collection, for people · vector_generation: another number, or another count of items, says that vectors or ids were
+    written; a cluster, which cannot tell them from labels, raises it with every write of items.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Collection:
     store: str = ""
     approximate: frozenset[str] | None = None
     layout: Mapping[str, str] = field(default_factory=dict)
+    vector_generation: int = 0
 
 
 @dataclass(frozen=True)

@@ -221,10 +221,22 @@ def _rerankers(plan: Plan) -> tuple[Stage, ...]:
     found = [RERANKER_RULE.parse(text) for text in plan.rerank]
     if len(plan.descriptors) > 1 and any(RERANKERS[stage.name].phase is Phase.SPACE for stage in found):
         raise InvalidPlan("reranker whiten compares one descriptor; search with one, or leave it out")
+    if any(stage.options.get("graph") == "kept" for stage in found):
+        _check_kept(plan, found)
     for before, after in itertools.pairwise(found):
         if RERANKERS[after.name].phase < RERANKERS[before.name].phase:
             raise InvalidPlan(f"reranker {after.name} undoes {before.name} before it; put {before.name} last")
     return tuple(found)
+
+
+def _check_kept(plan: Plan, rerankers: Sequence[Stage]) -> None:
+    if len(plan.descriptors) > 1:
+        raise InvalidPlan("reranker diffusion: a kept graph is of one descriptor, and several are fused; leave it out")
+    if any(RERANKERS[stage.name].phase is Phase.SPACE for stage in rerankers):
+        raise InvalidPlan(
+            "reranker diffusion: a kept graph is of the vectors as they are stored, and whiten changes them; leave it "
+            "out, or search with a whitened descriptor (pixkin index derive) that keeps a graph of its own"
+        )
 
 
 def _check_sizes(expansion: Stage | None, rerankers: Sequence[Stage], depth: int, items: int) -> None:

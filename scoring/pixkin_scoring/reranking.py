@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixkin_scoring.attachments import attachment
+from pixkin_scoring.costs import COSTS
 from pixkin_scoring.fusing import Ranked
 from pixkin_scoring.items import Collection
 from pixkin_scoring.rerankers import RERANKERS
-from pixkin_scoring.rerankers.reranker import Shortlist
+from pixkin_scoring.rerankers.reranker import Raw, Shortlist
 from pixkin_scoring.stages import Stage
 from pixkin_scoring.stores import Store
 
@@ -30,9 +32,12 @@ def reranked(store: Store, collection: Collection, ranking: Ranked, stage: Stage
         vectors=ranking.vectors[:top],
         scores=ranking.scores[:top],
         raw=None if raw is None else replace(raw, vectors=raw.vectors[:top]),
-        attachment=entry.needed and attachment(store, collection, entry.needed.key(stage.options), entry.needed.read),
+        ids=ranking.ids[:top],
+        attachment=_needed(store, collection, raw, stage),
     )
+    began = time.monotonic()
     order = entry.apply(shortlist, stage.options)
+    COSTS.learn(stage.name, top, (time.monotonic() - began) * 1000)
     if order.vectors is not None and order.query is not None:
         # Behind them nothing was projected, and no later stage may look there.
         ranking = replace(ranking, query=order.query, vectors=order.vectors)
@@ -46,6 +51,13 @@ def reranked(store: Store, collection: Collection, ranking: Ranked, stage: Stage
         vectors=ranking.vectors[kept],
         raw=None if raw is None else replace(raw, vectors=raw.vectors[places[places < len(raw.vectors)]]),
     )
+
+
+def _needed(store: Store, collection: Collection, raw: Raw | None, stage: Stage) -> Any:
+    needed = RERANKERS[stage.name].needed
+    if needed is None or not needed.wanted(stage.options):
+        return None
+    return needed.load(store, collection, raw, stage.options)
 
 
 def behind(scores: NDArray[np.float64], last: float) -> NDArray[np.float64]:

@@ -195,13 +195,10 @@ def _reranked(store: Store, number: int, deadline: float, each: tuple[_Run, Rank
         return each
     stage = stages[number]
     count = min(int(stage.options["top"]), len(ranking.vectors))
-    began = time.monotonic()
-    if run.plan.plan.fit_deadline and COSTS.expected(stage.name, count) > (deadline - began) * 1000:
+    if run.plan.plan.fit_deadline and COSTS.expected(stage.name, count) > (deadline - time.monotonic()) * 1000:
         COSTS.passed_over(stage.name)
         return replace(run, skipped=(*run.skipped, stage.name)), ranking
-    again = reranked(store, run.described, ranking, stage)
-    COSTS.learn(stage.name, count, (time.monotonic() - began) * 1000)
-    return run, again
+    return run, reranked(store, run.described, ranking, stage)
 
 
 def _named(rankings: Sequence[Any], number: int) -> str:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.whitening import Whitening, whitening_to_bytes
-from pixkin_scoring.attachments import whitening_key
+from pixkin_proto.whitening import Whitening, whitening_key, whitening_to_bytes
 from pixkin_scoring.items import Item
+from pixkin_scoring.neighbour_graph import keep_graph
 from pixkin_scoring.rerankers.reranker import Reranker
 from pixkin_scoring.stores import Store
 
@@ -55,8 +55,10 @@ def items(count: int) -> list[Item]:
 
 
 def fill(store: Store, name: str, count: int) -> None:
-    """Make the collection, with an attachment for every stage that needs one."""
+    """Make the collection, with an attachment for every stage that can use one."""
     store.create(name, [SIGNED, MASS])
     assert {result.state for result in store.add(name, items(count), deadline=math.inf)} <= {"added"}
     for descriptor in (SIGNED,):
         store.put_attachment(name, whitening_key(NAME), whitening_to_bytes(whitening(descriptor)), deadline=math.inf)
+    for descriptor in (SIGNED, MASS) if count else ():
+        keep_graph(store, name, descriptor, descriptor.default_measure, 20, deadline=math.inf)

@@ -50,6 +50,8 @@ def _several() -> dict[str, Plan]:
         "everything": replace(BOTH, expand="alpha:n=3,shortlist=80", fuse="rrf", rerank=(*judged, *chosen)),
         "few fused": replace(BOTH, fuse="weighted:top=20"),
         "few re-ranked": replace(CHI2, rerank=("k-reciprocal:top=30,k1=5", "mmr:top=10")),
+        "kept graph cosine": replace(COSINE, rerank=("diffusion:graph=kept,stale=use",)),
+        "kept graph chi2": replace(CHI2, rerank=("diffusion:top=200,k=20,graph=kept,stale=rebuild", "mmr")),
         "a stated depth": replace(BOTH, candidates="exact:depth=40", rerank=("diffusion",)),
         "one descriptor twice": replace(
             BOTH, descriptors=(DescriptorChoice("mass", "chi2"), DescriptorChoice("mass", "intersection", 0.5))

@@ -14,12 +14,11 @@ from pixkin_scoring.augmentation import (
     State,
     augment,
     augmentation_key,
-    digests_of,
-    nearest,
     state_from_bytes,
     state_to_bytes,
 )
 from pixkin_scoring.items import Item
+from pixkin_scoring.neighbourhoods import digests_of, nearest
 from pixkin_scoring.stores import Store, open_store
 
 D = 16

@@ -17,7 +17,7 @@ from pixkin_proto.v1 import types_pb2
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_scoring.results import Hits, SearchResult
-from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.layout import IndexLayout, Twin
 from pixkin_server.api import Embedding, ExtractorInfo, FileState, NewItem, Query
 from pixkin_server.messages.collections import (
     FILE_STATES,
@@ -184,13 +184,17 @@ def test_an_item_with_a_picture_to_add_survives(name: str, image: bytes, of: fro
 @given(st.builds(Collection, texts, st.lists(descriptors, max_size=2).map(tuple), st.integers(0, 2**62),
                  st.integers(0, 2**62), st.lists(texts, max_size=2).map(tuple), st.booleans(),
                  st.dictionaries(texts, st.integers(0, 2**62), max_size=2), texts,
-                 st.none() | st.frozensets(texts, max_size=2), st.dictionaries(texts, texts, max_size=2)))  # fmt: skip
+                 st.none() | st.frozensets(texts, max_size=2), st.dictionaries(texts, texts, max_size=2),
+                 st.integers(0, 2**62)))  # fmt: skip
 def test_a_collection_survives(collection: Collection) -> None:
     assert collection_from_proto(wired(collection_to_proto(collection))) == collection
 
 
+twins = st.lists(st.builds(Twin, texts, texts, texts, counts), max_size=2).map(tuple)
+
+
 @given(st.builds(IndexLayout, counts, st.none() | counts, counts, st.booleans(), counts, counts, st.none() | counts,
-                 st.booleans()))  # fmt: skip
+                 st.booleans(), twins))  # fmt: skip
 def test_a_layout_survives_with_what_it_leaves_to_the_cluster(layout: IndexLayout) -> None:
     message = layout_to_proto(layout)
     assert message is not None

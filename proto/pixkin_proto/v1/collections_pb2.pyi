@@ -80,6 +80,7 @@ class IndexLayout(_message.Message):
     EF_CONSTRUCTION_FIELD_NUMBER: _builtins.int
     EF_SEARCH_FIELD_NUMBER: _builtins.int
     LEAN_FIELD_NUMBER: _builtins.int
+    TWINS_FIELD_NUMBER: _builtins.int
     shards: _builtins.int
     """Parts that nodes share; 1 when absent."""
     replicas: _builtins.int
@@ -96,6 +97,10 @@ class IndexLayout(_message.Message):
     """Candidates while searching the graph; as many as the depth when absent."""
     lean: _builtins.bool
     """True to leave the vectors out of the stored source."""
+    @_builtins.property
+    def twins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Twin]:
+        """Whitenings that shorten the vectors in the graph. A new collection has none attached, and refuses them."""
+
     def __init__(
         self,
         *,
@@ -107,10 +112,11 @@ class IndexLayout(_message.Message):
         ef_construction: _builtins.int | None = ...,
         ef_search: _builtins.int | None = ...,
         lean: _builtins.bool | None = ...,
+        twins: _abc.Iterable[Global___Twin] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ann", b"_ann", "_ef_construction", b"_ef_construction", "_ef_search", b"_ef_search", "_lean", b"_lean", "_m", b"_m", "_replicas", b"_replicas", "_shards", b"_shards", "_slices", b"_slices", "ann", b"ann", "ef_construction", b"ef_construction", "ef_search", b"ef_search", "lean", b"lean", "m", b"m", "replicas", b"replicas", "shards", b"shards", "slices", b"slices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ann", b"_ann", "_ef_construction", b"_ef_construction", "_ef_search", b"_ef_search", "_lean", b"_lean", "_m", b"_m", "_replicas", b"_replicas", "_shards", b"_shards", "_slices", b"_slices", "ann", b"ann", "ef_construction", b"ef_construction", "ef_search", b"ef_search", "lean", b"lean", "m", b"m", "replicas", b"replicas", "shards", b"shards", "slices", b"slices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ann", b"_ann", "_ef_construction", b"_ef_construction", "_ef_search", b"_ef_search", "_lean", b"_lean", "_m", b"_m", "_replicas", b"_replicas", "_shards", b"_shards", "_slices", b"_slices", "ann", b"ann", "ef_construction", b"ef_construction", "ef_search", b"ef_search", "lean", b"lean", "m", b"m", "replicas", b"replicas", "shards", b"shards", "slices", b"slices", "twins", b"twins"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ann: _TypeAlias = _typing.Literal["ann"]  # noqa: Y015
     _WhichOneofArgType__ann: _TypeAlias = _typing.Literal["_ann", b"_ann"]  # noqa: Y015
@@ -146,6 +152,40 @@ class IndexLayout(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slices) -> _WhichOneofReturnType__slices | None: ...
 
 Global___IndexLayout: _TypeAlias = IndexLayout  # noqa: Y015
+
+@_typing.final
+class Twin(_message.Message):
+    """A whitening that shortens what the graph of neighbours holds of a descriptor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESCRIPTOR_FIELD_NUMBER: _builtins.int
+    WHITENING_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    DIMS_FIELD_NUMBER: _builtins.int
+    descriptor: _builtins.str
+    """Full name of the descriptor."""
+    whitening: _builtins.str
+    """Its name among the collection's attachments."""
+    sha256: _builtins.str
+    """SHA-256 of its file; empty before the index is made."""
+    dims: _builtins.int
+    """How many dimensions it leaves; 0 before the index is made."""
+    def __init__(
+        self,
+        *,
+        descriptor: _builtins.str = ...,
+        whitening: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        dims: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["descriptor", b"descriptor", "dims", b"dims", "sha256", b"sha256", "whitening", b"whitening"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Twin: _TypeAlias = Twin  # noqa: Y015
 
 @_typing.final
 class ExtractorChoice(_message.Message):
@@ -232,6 +272,7 @@ class Collection(_message.Message):
     APPROXIMATE_BY_INDEX_FIELD_NUMBER: _builtins.int
     APPROXIMATE_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
+    VECTOR_GENERATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     items: _builtins.int
@@ -246,6 +287,8 @@ class Collection(_message.Message):
     """True where the store takes approximate candidates from an index of neighbours, which the descriptors in
     `approximate` have; false where it looks at all items and needs none.
     """
+    vector_generation: _builtins.int
+    """Another number than before, or another number of items, says that vectors or ids were written."""
     @_builtins.property
     def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Descriptor]:
         """Descriptors."""
@@ -280,10 +323,11 @@ class Collection(_message.Message):
         approximate_by_index: _builtins.bool = ...,
         approximate: _abc.Iterable[_builtins.str] | None = ...,
         layout: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        vector_generation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails", "vector_generation", b"vector_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

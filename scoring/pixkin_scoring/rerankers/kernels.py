@@ -57,7 +57,7 @@ def fill_memberships(distances: Floats, nearest: Places, k1: int, out: Floats) -
 
 @row
 def multiply(starts: Places, neighbours: Places, weights: Floats, vector: Floats, out: Floats) -> None:
-    """Write the product of a sparse matrix, as `diffusion.graph` returns it, and a vector (n,)."""
+    """Write the product of a sparse matrix, as `diffusion.normalised` returns it, and a vector (n,)."""
     for p in range(len(out)):
         total = 0.0
         for at in range(starts[p], starts[p + 1]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
 
+from pixkin_scoring.items import Collection
 from pixkin_scoring.stages import Option
+from pixkin_scoring.stores import Store
 
 Values = Mapping[str, int | float | str]
 TOP = "how many of the first candidates it looks at"
@@ -27,19 +29,23 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Raw:
-    """The one descriptor that was compared: query (d,) float64 and vectors (n, d) float32 as they are stored."""
+    """The one descriptor that was compared, and how: query (d,) float64 and vectors (n, d) float32 as stored."""
 
     descriptor: Descriptor
     query: NDArray[np.float64]
     vectors: NDArray[np.float32]
+    measure: str = "cosine"
 
 
 @dataclass(frozen=True)
 class Needed:
-    """An attachment of the collection that a reranker needs: its key by the options, and how its bytes are read."""
+    """What else of the collection a reranker needs.
 
-    key: Callable[[Values], str]
-    read: Callable[[bytes, str], Any]
+    load: (store, collection, what was compared, options) -> attachment · wanted: whether these options need it.
+    """
+
+    load: Callable[[Store, Collection, Raw | None, Values], Any]
+    wanted: Callable[[Values], bool] = lambda _: True
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,14 @@ class Shortlist:
     """The first candidates, best first, in the space of `geometry.unit_vectors`.
 
     query: (d,) float32, unit length · vectors: (n, d) float32, unit length · scores: (n,) float64, at least 0, what
-    ordered them so far · raw: None where several descriptors were fused · attachment: what the reranker needs.
+    ordered them so far · raw: None where several descriptors were fused · ids: n · attachment: what the reranker needs.
     """
 
     query: NDArray[np.float32]
     vectors: NDArray[np.float32]
     scores: NDArray[np.float64]
     raw: Raw | None = None
+    ids: Sequence[str] = ()
     attachment: Any = None
 
 
@@ -75,7 +82,7 @@ class Reranker:
     """One way to re-rank.
 
     options: the first is `top`, how many of the first candidates it looks at; those behind follow in their order ·
-    apply: (shortlist of at least one, options) -> order · needed: an attachment of the collection.
+    apply: (shortlist of at least one, options) -> order · needed: what else of the collection.
     """
 
     name: str
@@ -84,6 +91,10 @@ class Reranker:
     phase: Phase = Phase.JUDGE
     needed: Needed | None = None
     note: str = ""
+
+    def needs(self, options: Values) -> bool:
+        """Whether it needs more of the collection than a shortlist, with these options."""
+        return self.needed is not None and self.needed.wanted(options)
 
 
 def by_score(scores: NDArray[np.float64]) -> Order:

@@ -20,9 +20,9 @@ def warm_rerankers() -> None:
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     shortlist = Shortlist(points[0], points[1:], np.linspace(1, 0.5, CANDIDATES))
     for reranker in RERANKERS.values():
-        if reranker.needed is not None:
-            continue
         options = {key: option.default for key, option in reranker.options.items() if option.default is not None}
+        if reranker.needs(options):
+            continue
         reranker.apply(shortlist, options)
         began = time.monotonic()
         reranker.apply(shortlist, options)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from pixkin_proto.errors import InvalidPlan
-from pixkin_proto.whitening import Whitening, whitening_from_bytes
+from pixkin_proto.whitening import Whitening, whitening_from_bytes, whitening_key
 
-from pixkin_scoring.attachments import whitening_key
-from pixkin_scoring.rerankers.reranker import TOP, Needed, Order, Phase, Reranker, Shortlist, Values, by_score
+from pixkin_scoring.attachments import attachment
+from pixkin_scoring.items import Collection
+from pixkin_scoring.rerankers.reranker import TOP, Needed, Order, Phase, Raw, Reranker, Shortlist, Values, by_score
 from pixkin_scoring.stages import Option
+from pixkin_scoring.stores import Store
 
 
 def whiten(shortlist: Shortlist, options: Values) -> Order:
@@ -28,6 +30,11 @@ def whiten(shortlist: Shortlist, options: Values) -> Order:
     return Order(order.places, order.scores, query=own.astype(np.float32), vectors=rows.astype(np.float32))
 
 
+def _attached(store: Store, collection: Collection, _: Raw | None, options: Values) -> Whitening:
+    found: Whitening = attachment(store, collection, whitening_key(str(options["name"])), whitening_from_bytes)
+    return found
+
+
 WHITEN = Reranker(
     "whiten",
     {
@@ -38,5 +45,5 @@ WHITEN = Reranker(
     whiten,
     phase=Phase.SPACE,
     note="compares anew after an attached whitening",
-    needed=Needed(lambda options: whitening_key(str(options["name"])), whitening_from_bytes),
+    needed=Needed(_attached),
 )

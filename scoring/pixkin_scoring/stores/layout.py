@@ -11,6 +11,23 @@ MAX_M, MAX_EF = 512, 10_000
 
 
 @dataclass(frozen=True)
+class Twin:
+    """A whitening that shortens what the index of neighbours holds of a descriptor.
+
+    whitening: its name among the collection's attachments · sha256, dims: of its file, and how many components it has;
+    empty until the index is made, and from then on what the index keeps, whatever has the name later.
+    """
+
+    descriptor: str
+    whitening: str
+    sha256: str = ""
+    dims: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.descriptor} by {self.whitening} to {self.dims:,} dimensions ({self.sha256[:12]})"
+
+
+@dataclass(frozen=True)
 class IndexLayout:
     """Choices that are made when an index is made.
 
@@ -18,7 +35,7 @@ class IndexLayout:
     slices: how many threads of a node scan one shard · ann: keep a graph of neighbours (HNSW) for `approximate`, with
     `m` links a vector, `ef_construction` and `ef_search` candidates while building and searching (None: as many as the
     depth) · lean: leave the vectors out of the stored source, which halves the disk, but updates made by hand and the
-    cluster's own re-indexing then lose them.
+    cluster's own re-indexing then lose them · twins: what shortens the vectors of that graph.
 
     HNSW: Y. Malkov, D. Yashunin, Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical Navigable
     Small World Graphs, 2018.
@@ -32,6 +49,11 @@ class IndexLayout:
     ef_construction: int = 100
     ef_search: int | None = None
     lean: bool = False
+    twins: tuple[Twin, ...] = ()
+
+    def twin(self, descriptor: str) -> Twin | None:
+        """Return what shortens the neighbours of a descriptor, by its full name; None where they are whole."""
+        return next((twin for twin in self.twins if twin.descriptor == descriptor), None)
 
     def described(self) -> dict[str, str]:
         """Return the layout in words, for people."""
@@ -42,6 +64,7 @@ class IndexLayout:
             "slices": str(self.slices),
             "approximate": hnsw if self.ann else "no",
             "source": "lean" if self.lean else "whole",
+            **({"twins": ", ".join(map(str, self.twins))} if self.ann and self.twins else {}),
         }
 
 

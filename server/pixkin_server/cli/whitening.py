@@ -82,8 +82,7 @@ def attach(collection: str, file: Path, name: str, **options: Any) -> None:
     """
     from pixkin_proto.errors import InvalidArgument
     from pixkin_proto.names import check_name
-    from pixkin_proto.whitening import read_whitening, whitening_to_bytes
-    from pixkin_scoring.attachments import whitening_key
+    from pixkin_proto.whitening import read_whitening, whitening_key, whitening_to_bytes
 
     found = read_whitening(file)
     check_name("whitening", name)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pixkin_proto.errors import Internal, InvalidArgument
 from pixkin_proto.v1 import collections_pb2
 from pixkin_scoring.items import AddResult, Collection, Item, ItemUpdate
-from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.layout import IndexLayout, Twin
 
 from pixkin_server.api import FileState, NewItem
 from pixkin_server.messages.errors import error_from_proto, error_to_proto
@@ -54,6 +54,7 @@ def collection_to_proto(collection: Collection) -> collections_pb2.Collection:
         approximate_by_index=collection.approximate is not None,
         approximate=sorted(collection.approximate or ()),
         layout=dict(collection.layout),
+        vector_generation=collection.vector_generation,
     )
 
 
@@ -70,6 +71,7 @@ def collection_from_proto(message: collections_pb2.Collection) -> Collection:
         store=message.store,
         approximate=frozenset(message.approximate) if message.approximate_by_index else None,
         layout=dict(message.layout),
+        vector_generation=message.vector_generation,
     )
 
 
@@ -80,7 +82,9 @@ def layout_to_proto(layout: IndexLayout | None) -> collections_pb2.IndexLayout |
 
 def layout_from_proto(message: collections_pb2.IndexLayout) -> IndexLayout:
     """Return the layout of an index; absent parts take the layout's own defaults."""
-    return IndexLayout(**{field.name: value for field, value in message.ListFields()})
+    given = {field.name: value for field, value in message.ListFields()}
+    twins = (Twin(each.descriptor, each.whitening, each.sha256, each.dims) for each in given.pop("twins", ()))
+    return IndexLayout(**given, twins=tuple(twins))
 
 
 def new_item_to_proto(item: NewItem, image: bytes) -> collections_pb2.NewItem:

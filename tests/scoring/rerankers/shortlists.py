@@ -35,7 +35,7 @@ def shortlist_of(query: NDArray[np.float32], vectors: NDArray[np.float32], name:
     for each in (query, rows, scores):
         each.setflags(write=False)
     descriptor = Descriptor("signed", len(query))
-    needs = name and RERANKERS[name].needed
+    needs = name and RERANKERS[name].needs(options_of(name))
     return Shortlist(
         *(query, rows, scores),
         raw=Raw(descriptor, query.astype(np.float64), rows),

@@ -21,7 +21,7 @@ every_reranker = pytest.mark.parametrize("name", list(RERANKERS))
 
 def applied(name: str, shortlist: Shortlist) -> Order:
     assert shortlist.raw is not None
-    if RERANKERS[name].needed is not None:
+    if RERANKERS[name].needs(options_of(name)):
         shortlist = replace(shortlist, attachment=whitening(shortlist.raw.descriptor))
     return RERANKERS[name].apply(shortlist, options_of(name))
 

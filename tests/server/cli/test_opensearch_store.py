@@ -174,6 +174,48 @@ def test_a_reindex_changes_only_what_is_named(pixkin: Cli, filled: str, folder: 
     assert pixkin("search", filled, folder / "red/a.jpg", *on_cluster).out == before
 
 
+@pytest.fixture
+def colours(pixkin: Cli, filled: str, on_cluster: Where, tmp_path: Path) -> Path:
+    """A whitening to 3 dimensions of the colours of the pictures, attached as `short`."""
+    path, store = tmp_path / "short.npz", on_cluster[:2]
+    ran = pixkin("whitening", "fit", filled, "--dims", 3, "--shrink", "0.1", "-o", path, *store)
+    assert (ran.status, pixkin("whitening", "attach", filled, path, "--as", "short", *store).status) == (0, 0), ran.err
+    return path
+
+
+def test_neighbours_are_shortened_by_an_attached_whitening_and_whole_again(
+    pixkin: Cli, filled: str, folder: Path, colours: Path, on_cluster: Where
+) -> None:
+    store = on_cluster[:2]
+    before = pixkin("search", filled, folder / "red/a.jpg", *on_cluster).out
+    ran = pixkin("index", "reindex", filled, "--ann", "--twin", "histogram=short", *store)
+    assert (ran.status, "twins hsv-histogram.histogram by short to 3 dimensions (" in ran.out) == (0, True), ran.err
+    near = pixkin("search", filled, folder / "red/a.jpg", "--candidates", "approximate", *on_cluster)
+    assert (near.out, "approximate:depth=500" in near.err) == (before, True)
+    assert pixkin("index", "reindex", filled, "--m", "8", *store).status == 0
+    assert layout(pixkin, filled, on_cluster)["twins"].startswith("hsv-histogram.histogram by short to 3")
+    assert pixkin("index", "reindex", filled, "--twin", "histogram=", *store).status == 0
+    assert "twins" not in layout(pixkin, filled, on_cluster)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--twin", "histogram=short"), 2, "--twin: there is no index of neighbours to shape without --ann"),
+        (("--ann", "--twin", "short"), 2, "'short' is not DESCRIPTOR=WHITENING"),
+        (("--ann", "--twin", "gap=short"), 1, "[UNKNOWN_DESCRIPTOR]"),
+        (("--ann", "--twin", "histogram=long"), 1, "pixkin whitening attach"),
+    ],
+)
+def test_a_twin_that_cannot_be_is_refused_in_one_line(
+    pixkin: Cli, filled: str, on_cluster: Where, arguments: Where, status: int, said: str
+) -> None:
+    ran = pixkin("index", "reindex", filled, *arguments, *on_cluster[:2])
+    assert (ran.status, ran.out, ran.err.count("\n")) == (status, "", 1)
+    assert said in ran.err
+    assert layout(pixkin, filled, on_cluster)["index"] == f"{filled}-v0001"
+
+
 def test_a_rollback_asks_and_leaves_behind_what_was_written_since(
     pixkin: Cli, filled: str, cluster: str, on_cluster: Where
 ) -> None:

@@ -155,3 +155,46 @@ def test_an_augmented_descriptor_is_brought_up_to_date_after_pictures_came(
         assert found[0][0] == "red/1.jpg"
     ran = pixkin("index", "augment", colours, "--descriptor", "histogram", "--k", "0", "--as", "x", *on_store[:2])
     assert (ran.status, "k is 1 to 1,000 neighbours" in ran.err) == (1, True)
+
+
+def test_a_kept_graph_serves_diffusion_here_and_through_a_server_until_vectors_are_written(
+    pixkin: Cli, colours: str, photos: Path, workplace: Any, tmp_path: Path
+) -> None:
+    on_store = workplace.on_store
+    graph = ("index", "graph", colours, "--descriptor", "histogram", "--k", "6", *on_store[:2])
+    ran = pixkin(*graph)
+    assert (ran.status, ran.out) == (0, "hsv-histogram.histogram: 24 items with 6 neighbours each, 24 looked at\n")
+    query = ("search", colours, "id:red/0.jpg", "--json", "--rerank")
+    found = [hits(pixkin(*query, "diffusion:k=4,graph=kept", *where)) for where in (on_store, workplace.on_server)]
+    assert found[0] == found[1]
+    assert {item.split("/")[0] for item, _ in found[0][:3]} == {"red"}
+    assert pixkin("index", "update", colours, "red/0.jpg", "--label", "new", *on_store).status == 0
+    assert hits(pixkin(*query, "diffusion:k=4,graph=kept", *on_store)) == found[0]
+    later = tmp_path / "later.jpg"
+    later.write_bytes((photos / "red" / "1.jpg").read_bytes())
+    assert pixkin("index", "add", colours, later, *on_store).out == "1 added\n"
+    ran = pixkin(*query, "diffusion:k=4,graph=kept", *on_store)
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert f"pixkin index graph {colours} --descriptor hsv-histogram.histogram" in ran.err
+    assert pixkin(*query, "diffusion:k=4,graph=kept,stale=use", *on_store).status == 0
+    assert hits(pixkin(*query, "diffusion:k=4,graph=kept,stale=rebuild", *workplace.on_server))
+    assert hits(pixkin(*query, "diffusion:k=4,graph=kept", *on_store))
+    assert pixkin(*graph).out.endswith(" 0 looked at\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--k", "0"), 1, "k is 1 to 1,000 neighbours"),
+        (("--descriptor", "gap"), 1, "[UNKNOWN_DESCRIPTOR]"),
+        (("--measure", "likeness"), 1, "[UNKNOWN_MEASURE]"),
+        (("--server", "127.0.0.1:1"), 2, "works on a store only"),
+    ],
+)
+def test_a_graph_that_cannot_be_is_refused_in_one_line(
+    pixkin: Cli, colours: str, on_store: Where, arguments: Where, status: int, said: str
+) -> None:
+    where = () if "--server" in arguments else on_store[:2]
+    ran = pixkin("index", "graph", colours, *arguments, *where)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (status, "", 1)
+    assert said in ran.err

@@ -18,6 +18,7 @@ from pixkin_scoring.stores.embedded.database import Database, generation
 if TYPE_CHECKING:
     from pixkin_scoring.stores.embedded.matrix import Matrix
 
+VECTORS_WRITTEN = "SELECT coalesce(max(changed), 0) FROM items"
 ROOTS = "SELECT DISTINCT root FROM items WHERE root <> '' ORDER BY root"
 
 
@@ -56,6 +57,7 @@ class OpenCollection:
                     descriptors=tuple(reading.tables(connection).values()),
                     items=connection.execute("SELECT count(*) FROM items").fetchone()[0],
                     generation=now,
+                    vector_generation=connection.execute(VECTORS_WRITTEN).fetchone()[0],
                     roots=tuple(root for (root,) in connection.execute(ROOTS)),
                     thumbnails=bool(
                         connection.execute("SELECT value FROM meta WHERE key = 'thumbnails'").fetchone()[0]

@@ -14,7 +14,9 @@ from pixkin_scoring.stores.opensearch.answers import acknowledged, documents
 from pixkin_scoring.stores.opensearch.bulk import Action, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, item_error
-from pixkin_scoring.stores.opensearch.mapping import write_alias
+from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.mapping import attachments_index, write_alias
+from pixkin_scoring.stores.opensearch.statistics import measured
 
 CHUNK_BYTES = 3 << 20  # 4 MiB as base64; a cluster takes requests of 100 MB unless told otherwise
 _STORED = {"index": False, "doc_values": False}
@@ -32,11 +34,6 @@ BODY = {
 }
 
 
-def attachments_index(collection: str) -> str:
-    """Return the index of a collection's attachments; the dot keeps it apart from every collection's name."""
-    return f"{collection}.attachments"
-
-
 @dataclass(frozen=True)
 class Head:
     """What an attachment's key stands for. seen: sequence number and primary term of the document that says so."""
@@ -45,6 +42,24 @@ class Head:
     chunks: int
     generation: int
     seen: tuple[int, int]
+
+
+def put(connection: Connection, index: Index, key: str, data: bytes, *, deadline: float) -> None:
+    """Keep bytes with a collection, and the generation that this write makes."""
+    name = index.collection
+    before = get_head(connection, name, key, deadline=deadline)
+    digest = put_chunks(connection, name, key, data, deadline=deadline)
+    generation = measured(connection, index, deadline=deadline).generation
+    put_head(
+        connection,
+        name,
+        key,
+        before=before,
+        digest=digest,
+        size=len(data),
+        generation=generation,
+        deadline=deadline,
+    )
 
 
 def put_chunks(connection: Connection, collection: str, key: str, data: bytes, *, deadline: float) -> str:
@@ -97,12 +112,14 @@ def get_head(connection: Connection, collection: str, key: str, *, deadline: flo
     return Head(source["sha256"], source["chunks"], source["generation"], _seen(found[key]))
 
 
-def get_chunks(connection: Connection, collection: str, key: str, head: Head) -> bytes:
+def get_chunks(connection: Connection, collection: str, key: str, head: Head, *, deadline: float = math.inf) -> bytes:
     """Return the bytes of an attachment. Raises StoreFormat when a part is gone."""
     data = b""
     for number in range(head.chunks):
         name = _chunk_id(key, head.sha256, number)
-        data += base64.b64decode(_get(connection, collection, [name]).get(name, {}).get("_source", {}).get("data", ""))
+        data += base64.b64decode(
+            _get(connection, collection, [name], deadline).get(name, {}).get("_source", {}).get("data", "")
+        )
     if hashlib.sha256(data).hexdigest() != head.sha256:
         raise StoreFormat(f"the attachment {key} of {collection} is damaged; make it again")
     return data

@@ -22,6 +22,7 @@ from pixkin_scoring.stores.opensearch.faults import item_error
 from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import vector_properties
 from pixkin_scoring.stores.opensearch.reading import chunks, get_documents, get_items, item_ids
+from pixkin_scoring.stores.opensearch.twins import spaces_of
 from pixkin_scoring.stores.opensearch.versions import declare
 from pixkin_scoring.stores.opensearch.writing import GONE, MAX_TRIES, known_documents
 
@@ -113,7 +114,8 @@ def _write(
     if layout.lean:
         _write_lean(connection, index, descriptor, vectors, deadline)
         return
-    values = {item: vector_values(descriptor, vector, ann=layout.ann) for item, vector in vectors.items()}
+    space = spaces_of(connection, index, deadline=patient(deadline)).get(descriptor.name)
+    values = {item: vector_values(descriptor, vector, ann=layout.ann, space=space) for item, vector in vectors.items()}
     actions = [Action("update", item, {"doc": value}) for item, value in values.items()]
     _check(send(connection, index.name, actions, deadline=deadline))
 
@@ -128,6 +130,7 @@ def _write_lean(
     """Write the whole documents: an update by the cluster would lose the vectors that are not in the source."""
     there = descriptor in index.schema.descriptors
     schema = index.schema if there else index.schema.with_descriptor(descriptor)
+    spaces = spaces_of(connection, index, deadline=patient(deadline))
     waiting = list(vectors)
     for _ in range(MAX_TRIES):
         known = known_documents(connection, index, waiting, deadline, includes=["id"], whole=True)
@@ -135,7 +138,7 @@ def _write_lean(
         for item, found in _stored(connection, index, known, deadline).items():
             whole = replace(found, vectors={**found.vectors, descriptor.name: vectors[item]})
             checked = check_item(whole, schema.descriptors)
-            actions.append(Action("index", item, to_document(whole, checked, schema), known[item].seen))
+            actions.append(Action("index", item, to_document(whole, checked, schema, spaces), known[item].seen))
         answers = send(connection, index.name, actions, deadline=deadline) if actions else []
         waiting = [action.id for action, answer in zip(actions, answers, strict=True) if answer.conflict]
         _check(answer for answer in answers if not answer.conflict)

@@ -14,29 +14,37 @@ from pixkin_proto.errors import InvalidArgument, StoreFormat
 
 from pixkin_scoring.items import Attribute, FileFacts, Item
 from pixkin_scoring.stores.opensearch.mapping import Schema
-from pixkin_scoring.stores.opensearch.neighbours import neighbour
+from pixkin_scoring.stores.opensearch.neighbours import Space, neighbour
 
 MAX_TERM_BYTES = 32_766  # of a keyword in Lucene
 Source = Mapping[str, Any]
 
 
-def to_document(item: Item, vectors: Sequence[NDArray[np.float32]], schema: Schema) -> dict[str, Any]:
-    """Return the document of an item whose vectors (d,) float32 are in the order of the schema's descriptors."""
+def to_document(
+    item: Item, vectors: Sequence[NDArray[np.float32]], schema: Schema, spaces: Mapping[str, Space]
+) -> dict[str, Any]:
+    """Return the document of an item whose vectors (d,) float32 are in the order of the schema's descriptors.
+
+    spaces: of shortened neighbours, as `twins.spaces_of` returns them.
+    """
     document = facts_of(item)
     if item.thumbnail and schema.thumbnails:
         document["thumbnail"] = encoded(item.thumbnail)
     document["vectors"] = {}
     for descriptor, vector in zip(schema.descriptors, vectors, strict=True):
-        for kind, value in vector_values(descriptor, vector, ann=schema.layout.ann).items():
+        space = spaces.get(descriptor.name)
+        for kind, value in vector_values(descriptor, vector, ann=schema.layout.ann, space=space).items():
             document.setdefault(kind, {}).update(value)
     return document
 
 
-def vector_values(descriptor: Descriptor, vector: NDArray[np.float32], *, ann: bool) -> dict[str, dict[str, Any]]:
+def vector_values(
+    descriptor: Descriptor, vector: NDArray[np.float32], *, ann: bool, space: Space | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the parts of a document that hold one vector (d,) float32, by the object they are in."""
     key = descriptor.name.replace(".", ":")
     values: dict[str, dict[str, Any]] = {"vectors": {key: encoded(vector.astype("<f4", copy=False).tobytes())}}
-    near = neighbour(descriptor, vector) if ann else None
+    near = neighbour(descriptor, vector, space) if ann else None
     if near is not None:
         values["ann"] = {key: near}
     return values

@@ -10,7 +10,7 @@ from typing import Any
 from pixkin_proto.descriptors import Descriptor, Norm
 from pixkin_proto.errors import InvalidArgument, StoreFormat
 
-from pixkin_scoring.stores.layout import IndexLayout
+from pixkin_scoring.stores.layout import IndexLayout, Twin
 
 SCHEMA = 1
 META = "pixkin"
@@ -87,6 +87,11 @@ def write_alias(index: str) -> str:
     return f"{index}.writes"
 
 
+def attachments_index(collection: str) -> str:
+    """Return the index of a collection's attachments; the dot keeps it apart from every collection's name."""
+    return f"{collection}.attachments"
+
+
 def version_of(index: str, collection: str) -> int | None:
     """Return which version of a collection an index is; None when it is none."""
     found = VERSION.fullmatch(index.removeprefix(collection)) if index.startswith(collection) else None
@@ -114,12 +119,14 @@ def vector_properties(descriptor: Descriptor, layout: IndexLayout) -> dict[str, 
     key = descriptor.name.replace(".", ":")
     properties: dict[str, Any] = {"vectors": {"properties": {key: {"type": "binary", "doc_values": True}}}}
     if layout.ann:
-        if descriptor.dim > MAX_ANN_DIM:
+        twin = layout.twin(descriptor.name)
+        dim = twin.dims if twin else descriptor.dim
+        if dim > MAX_ANN_DIM:
             raise InvalidArgument(
-                f"{descriptor.name} has {descriptor.dim:,} dimensions and an approximate index takes {MAX_ANN_DIM:,}; "
-                "leave --ann out, or reduce the dimensions"
+                f"{descriptor.name} has {dim:,} dimensions and an approximate index takes {MAX_ANN_DIM:,}; "
+                "leave --ann out, or cut them by a whitening: index reindex --ann --twin"
             )
-        properties["ann"] = {"properties": {key: _neighbours(descriptor, layout)}}
+        properties["ann"] = {"properties": {key: _neighbours(dim, layout)}}
     return properties
 
 
@@ -139,7 +146,7 @@ def read_schema(collection: str, index: str, found: Mapping[str, Any]) -> Schema
         return Schema(
             tuple(Descriptor(**{**each, "norm": Norm(each["norm"])}) for each in meta["descriptors"]),
             bool(meta["thumbnails"]),
-            IndexLayout(**meta["layout"]),
+            _layout(meta["layout"]),
             str(meta["token"]),
             int(meta["base"]),
         )
@@ -148,6 +155,10 @@ def read_schema(collection: str, index: str, found: Mapping[str, Any]) -> Schema
             f"the _meta of {index} was changed by hand ({error}), so that {collection} cannot be read; put it back "
             "from a snapshot, or make the collection again"
         ) from None
+
+
+def _layout(meta: Mapping[str, Any]) -> IndexLayout:
+    return IndexLayout(**{**meta, "twins": tuple(Twin(**each) for each in meta.get("twins", ()))})
 
 
 def _settings(layout: IndexLayout, *, loading: bool) -> dict[str, Any]:
@@ -178,10 +189,10 @@ def _mappings(schema: Schema) -> dict[str, Any]:
     return mappings
 
 
-def _neighbours(descriptor: Descriptor, layout: IndexLayout) -> dict[str, Any]:
+def _neighbours(dim: int, layout: IndexLayout) -> dict[str, Any]:
     return {
         "type": "knn_vector",
-        "dimension": descriptor.dim,
+        "dimension": dim,
         "method": {
             "name": "hnsw",
             "engine": "lucene",

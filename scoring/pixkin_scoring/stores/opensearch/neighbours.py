@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
+from pixkin_proto.whitening import Whitening
 
 from pixkin_scoring.kernels import EPSILON
 
@@ -71,9 +72,19 @@ def space_of(descriptor: Descriptor) -> Space:
     return next(space for space in SPACES if descriptor.default_measure in space.measures)
 
 
-def neighbour(descriptor: Descriptor, vector: NDArray[np.float32] | Floats) -> list[float] | None:
-    """Return what the approximate index holds for a vector (d,); None for a zero vector that the map cannot place."""
-    space = space_of(descriptor)
+def whitened_space(whitening: Whitening) -> Space:
+    """Return the map of an approximate index that a whitening shortens: vectors of length 1, whatever the measure."""
+    return Space("whitened", whitening.applying(), (), zero=True)
+
+
+def neighbour(
+    descriptor: Descriptor, vector: NDArray[np.float32] | Floats, space: Space | None = None
+) -> list[float] | None:
+    """Return what the approximate index holds for a vector (d,); None for a zero vector that the map cannot place.
+
+    space: the map of this index, where it is not that of the descriptor's measure.
+    """
+    space = space or space_of(descriptor)
     wide = vector.astype(np.float64)
     if not (space.zero or wide.any()):
         return None

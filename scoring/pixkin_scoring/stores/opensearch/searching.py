@@ -30,6 +30,7 @@ from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import MAX_RESULT_WINDOW, ann_field, vector_field
 from pixkin_scoring.stores.opensearch.neighbours import neighbour
 from pixkin_scoring.stores.opensearch.reading import descriptor_of
+from pixkin_scoring.stores.opensearch.twins import spaces_of
 
 MAX_NEIGHBOURS = 10_000
 """The most that the k-NN plugin looks for."""
@@ -49,7 +50,7 @@ def _find_one(connection: Connection, wanted: Wanted, *, deadline: float) -> Can
     index, search = wanted
     found: list[dict[str, Any]] = []
     for size in _pages(search):
-        body = _body(index, search, size, after=found[-1]["sort"] if found else None, deadline=deadline)
+        body = _body(connection, index, search, size, after=found[-1]["sort"] if found else None, deadline=deadline)
         reply = connection.ask("POST", f"/{index.collection}/_search", body=body, deadline=deadline)
         missing = check_search(reply, allow_partial=search.allow_partial)
         hits = reply["hits"]["hits"]  # there, as check_search found
@@ -74,7 +75,7 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
     outcomes: dict[int, Candidates | PixkinError] = {}
     for place, (index, search) in enumerate(wanted):
         try:
-            body = as_line(_body(index, search, search.reach, after=None, deadline=deadline))
+            body = as_line(_body(connection, index, search, search.reach, after=None, deadline=deadline))
         except PixkinError as error:
             outcomes[place] = error
             continue
@@ -124,7 +125,13 @@ def _vectors(index: Index, search: CandidateSearch, hits: Sequence[Mapping[str, 
 
 
 def _body(
-    index: Index, search: CandidateSearch, size: int, *, after: list[Any] | None, deadline: float
+    connection: Connection,
+    index: Index,
+    search: CandidateSearch,
+    size: int,
+    *,
+    after: list[Any] | None,
+    deadline: float,
 ) -> dict[str, Any]:
     query = search.query
     descriptor = descriptor_of(index, query.descriptor)
@@ -137,7 +144,7 @@ def _body(
     }
     script = {"type": "number", "order": order, "script": {"id": script_id(query.measure, "value"), "params": params}}
     body: dict[str, Any] = {
-        "query": _nearest(index, search) if search.shortlist else {"bool": _kept(search, field)},
+        "query": _nearest(connection, index, search, deadline) if search.shortlist else {"bool": _kept(search, field)},
         "sort": [{"_script": script}, {"id": "asc"}],
         "size": size,
         "_source": False,
@@ -157,10 +164,11 @@ def _kept(search: CandidateSearch, field: str) -> dict[str, Any]:
     return kept
 
 
-def _nearest(index: Index, search: CandidateSearch) -> dict[str, Any]:
+def _nearest(connection: Connection, index: Index, search: CandidateSearch, deadline: float) -> dict[str, Any]:
     """Return the query for the neighbours in the descriptor's approximate index."""
     descriptor = descriptor_of(index, search.query.descriptor)
-    vector = neighbour(descriptor, search.query.vector)
+    space = spaces_of(connection, index, deadline=deadline).get(descriptor.name)
+    vector = neighbour(descriptor, search.query.vector, space)
     if not index.schema.layout.ann or vector is None:
         raise InvalidPlan(f"{index.collection} has no approximate neighbours of this query; use --candidates exact")
     found: dict[str, Any] = {"vector": vector, "k": min(search.shortlist, MAX_NEIGHBOURS)}

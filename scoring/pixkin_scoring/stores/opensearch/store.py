@@ -20,7 +20,7 @@ from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUp
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout
-from pixkin_scoring.stores.opensearch import attachments, reading, searching, versions, writing
+from pixkin_scoring.stores.opensearch import attachments, reading, searching, twins, versions, writing
 from pixkin_scoring.stores.opensearch.answers import refresh
 from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
@@ -77,6 +77,11 @@ class OpenSearchStore:
             raise InvalidArgument("a descriptor is declared twice; give each its own name")
         schema = versions.new_schema(declared, thumbnails=thumbnails, layout=layout or IndexLayout())
         self._check_layout(schema.layout)
+        if schema.layout.twins:
+            raise InvalidArgument(
+                "a new collection has no whitening to shorten its neighbours by; make it, attach one, then: "
+                f"pixkin index reindex {name} --ann --twin DESCRIPTOR=WHITENING"
+            )
         register_scripts(self.connection)
         versions.create_first(self.connection, name, schema)
         self._forget(name)
@@ -237,20 +242,7 @@ class OpenSearchStore:
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""
         with self._writing(name, deadline) as index:
-            end = patient(deadline)
-            before = attachments.get_head(self.connection, name, key, deadline=end)
-            digest = attachments.put_chunks(self.connection, name, key, data, deadline=end)
-            generation, _ = measured(self.connection, index, deadline=end)
-            attachments.put_head(
-                self.connection,
-                name,
-                key,
-                before=before,
-                digest=digest,
-                size=len(data),
-                generation=generation,
-                deadline=end,
-            )
+            attachments.put(self.connection, index, key, data, deadline=patient(deadline))
 
     def get_attachment(self, name: str, key: str) -> tuple[bytes, int] | None:
         """Return an attachment and the generation it was put at; None when there is none."""
@@ -263,7 +255,7 @@ class OpenSearchStore:
     def generation(self, name: str) -> int:
         """Return a number that every write raises, also one that was made by hand."""
         with self._reading(name) as index:
-            return measured(self.connection, index, deadline=_soon())[0]
+            return measured(self.connection, index, deadline=_soon()).generation
 
     def verify(self, name: str) -> Verification:
         """Read everything and compare, and put a refresh back that a load has left off."""
@@ -281,8 +273,13 @@ class OpenSearchStore:
         """Build the next version of a collection with another layout, then move the alias there; see `versions`."""
         self._check_layout(change(self._index(name).schema.layout))
         register_scripts(self.connection)
+        index = self._index(name)
+
+        def resolved(layout: IndexLayout) -> IndexLayout:
+            return twins.resolved(self.connection, index, change(layout), deadline=_soon())
+
         with self._known_as(name):
-            versions.reindex(self.connection, name, change, told=told)
+            versions.reindex(self.connection, name, resolved, told=told)
         self._forget(name)
         return self.describe(name)
 
@@ -381,20 +378,21 @@ class OpenSearchStore:
 
     def _describe(self, index: Index, deadline: float) -> Collection:
         with self._reading(index.collection, deadline):
-            generation, disk = measured(self.connection, index, deadline=deadline)
+            numbers = measured(self.connection, index, deadline=deadline)
             items, roots = counted(self.connection, index, deadline=deadline)
         layout = index.schema.layout
         return Collection(
             name=index.collection,
             descriptors=index.schema.descriptors,
             items=items,
-            generation=generation,
+            generation=numbers.generation,
             roots=roots,
             thumbnails=index.schema.thumbnails,
-            bytes={"disk": disk},
+            bytes={"disk": numbers.bytes},
             store=self.name,
             approximate=frozenset(d.name for d in index.schema.descriptors) if layout.ann else frozenset(),
             layout={"index": index.name, **layout.described()},
+            vector_generation=numbers.vector_generation,
         )
 
     def _check_layout(self, layout: IndexLayout) -> None:

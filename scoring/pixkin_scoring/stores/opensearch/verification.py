@@ -19,6 +19,7 @@ from pixkin_scoring.stores.opensearch.mapping import index_body, vector_field
 from pixkin_scoring.stores.opensearch.reading import list_items, search_hits, stored_vectors
 from pixkin_scoring.stores.opensearch.scripts import verify_scripts
 from pixkin_scoring.stores.opensearch.statistics import counted
+from pixkin_scoring.stores.opensearch.twins import read_twin
 from pixkin_scoring.stores.opensearch.versions import other_versions, repair
 
 NAMED = 5
@@ -47,6 +48,7 @@ def _problems(connection: Connection, index: Index) -> Iterator[str]:
                 f"pixkin index prune {name}"
             )
     yield from _mapping_problems(connection, index)
+    yield from _twin_problems(connection, index)
     yield from verify_scripts(connection)
     yield from _document_problems(connection, index)
 
@@ -65,6 +67,14 @@ def _mapping_problems(connection: Connection, index: Index) -> Iterator[str]:
     foreign = [name for name in found if name not in wanted and not name.startswith("numbers.")]
     if foreign:
         yield f"the mapping was changed by hand: it has fields that pixkin does not know: {listed(foreign, most=NAMED)}"
+
+
+def _twin_problems(connection: Connection, index: Index) -> Iterator[str]:
+    for twin in index.schema.layout.twins:
+        try:
+            read_twin(connection, index, twin)
+        except PixkinError as error:
+            yield error.message
 
 
 def _mappings(reply: Mapping[str, Any], name: str) -> Mapping[str, Any]:

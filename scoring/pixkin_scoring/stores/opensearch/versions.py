@@ -23,12 +23,12 @@ from pixkin_scoring.items import AddResult, Item
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout, check_layout
 from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
-from pixkin_scoring.stores.opensearch.attachments import attachments_index
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch, of_answer
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, unknown_collection, version_names
 from pixkin_scoring.stores.opensearch.mapping import (
     Schema,
+    attachments_index,
     index_body,
     index_name,
     served_settings,
@@ -90,7 +90,7 @@ def reindex(
     schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex)
     try:
         refresh(connection, old.name, _later())  # a writer that was killed did not
-        generation, _ = measured(connection, old)
+        generation = measured(connection, old).generation
         schema = replace(schema, base=generation + 1)
         _make(connection, name, schema, loading=True)
         new = Index(collection, name, old.version + 1, schema)
@@ -146,8 +146,8 @@ def rollback(connection: Connection, collection: str) -> Index:
             f"{collection} has no version before {current.name if current else ''}; nothing was changed"
         )
     target = earlier[-1]
-    newest = max(measured(connection, index)[0] for index in versions)
-    own = measured(connection, target)[0] - target.schema.base
+    newest = max(measured(connection, index).generation for index in versions)
+    own = measured(connection, target).generation - target.schema.base
     schema = replace(target.schema, base=newest + 1 - own)
     meta = {"_meta": schema.meta()}
     acknowledged(connection.ask("PUT", f"/{target.name}/_mapping", body=meta, deadline=_later()))

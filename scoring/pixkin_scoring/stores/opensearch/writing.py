@@ -7,7 +7,7 @@ unseen, and a request that is sent again after a broken connection does no harm.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -24,7 +24,9 @@ from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import changed_facts, to_document, to_item
 from pixkin_scoring.stores.opensearch.faults import item_error
 from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.neighbours import Space
 from pixkin_scoring.stores.opensearch.reading import WITHOUT_VECTORS, Known, get_documents, get_items, possible
+from pixkin_scoring.stores.opensearch.twins import spaces_of
 
 MAX_TRIES = 10
 """How often a change is made anew because another writer was faster."""
@@ -75,11 +77,12 @@ def _add_different(
         ids = [item.id for _, item, _ in entries]
         known = known_documents(connection, index, ids, deadline, includes=["root"])
         there_first = {item: item in known for item in ids} | there_first
+        spaces = spaces_of(connection, index, deadline=patient(deadline))
         sent: list[tuple[int, Item, Vectors]] = []
         actions: list[Action] = []
         for place, item, vectors in entries:
             try:
-                actions.append(_adding(item, vectors, index, known.get(item.id)))
+                actions.append(_adding(item, vectors, index, spaces, known.get(item.id)))
                 sent.append((place, item, vectors))
             except PixkinError as error:
                 results[place] = AddResult(item.id, "refused", error)
@@ -93,8 +96,8 @@ def _add_different(
     return results | {place: AddResult(item.id, "refused", _overtaken(item.id)) for place, item, _ in entries}
 
 
-def _adding(item: Item, vectors: Vectors, index: Index, known: Known | None) -> Action:
-    document = to_document(item, vectors, index.schema)
+def _adding(item: Item, vectors: Vectors, index: Index, spaces: Mapping[str, Space], known: Known | None) -> Action:
+    document = to_document(item, vectors, index.schema, spaces)
     if known is None:
         return Action("create", item.id, document)
     check_root(item, known.source.get("root", ""))
@@ -232,7 +235,8 @@ def _whole(connection: Connection, index: Index, old: str, new: Item, deadline: 
     if old not in stored:
         raise UnknownItem(index.collection, old)
     item = replace(new, vectors=stored[old].vectors, thumbnail=stored[old].thumbnail)
-    return to_document(item, check_item(item, index.schema.descriptors), index.schema)
+    spaces = spaces_of(connection, index, deadline=patient(deadline))
+    return to_document(item, check_item(item, index.schema.descriptors), index.schema, spaces)
 
 
 def _updated(update: ItemUpdate, outcome: Outcome, *, repeated: bool) -> AddResult | None:

@@ -1,4 +1,4 @@
-"""`pixkin index derive` and `augment`: another descriptor of every item, computed of one that is stored."""
+"""`pixkin index derive`, `augment` and `graph`: what is computed of a descriptor that is stored, for every item."""
 
 from __future__ import annotations
 
@@ -60,3 +60,33 @@ def augment(collection: str, descriptor: str, k: int, alpha: float, name: str, *
     with shared.opened_store(options["store"], insecure=options["insecure"]) as store, sharing_cores():
         written = augment(store, store.describe(collection), descriptor, name, settings, deadline=math.inf)
     click.echo(f"{written:,} vectors written")
+
+
+@click.command(short_help="Keep the graph of nearest neighbours of COLLECTION, for diffusion.")
+@click.argument("collection")
+@click.option("--descriptor", default="", metavar="D", help="Whose neighbours; needed where there are several.")
+@click.option("--measure", default="", metavar="M",
+              help="Measure of the searches that will use it; all mass measures share one graph, all others another.  "
+              "[default: the descriptor's]")  # fmt: skip
+@click.option("--k", type=int, default=50, show_default=True, metavar="N", help="How many neighbours of each item.")
+@shared.store_only
+def graph(collection: str, descriptor: str, measure: str, k: int, **options: Any) -> None:
+    """Keep the exact graph of nearest neighbours of COLLECTION, for searches with --rerank diffusion:graph=kept.
+
+    All items are compared with all. Run again after vectors were written, it looks only at the neighbourhoods that
+    changed. Works on a store only, not through a server, whose searches use it all the same.
+    """
+    from pixkin_proto.names import resolve_descriptor
+    from pixkin_scoring.neighbour_graph import keep_graph
+    from pixkin_scoring.plan import check_measure
+
+    from pixkin_server.threads import sharing_cores
+
+    shared.refuse_server(options)
+    with shared.opened_store(options["store"], insecure=options["insecure"]) as store, sharing_cores():
+        known = {each.name: each for each in store.describe(collection).descriptors}
+        of = known[resolve_descriptor(descriptor, list(known))]
+        measure = measure or of.default_measure
+        check_measure(measure, of)
+        made, looked_at = keep_graph(store, collection, of, measure, k, deadline=math.inf)
+    click.echo(f"{of.name}: {made.items:,} items with {k} neighbours each, {looked_at:,} looked at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,6 +52,12 @@ layout_options = _layout(new=True)
 """The options for the layout of a new collection."""
 other_layout_options = _layout(new=False)
 """The options that change the layout of a collection that is there."""
+twin_options = click.option(
+    "--twin", "twins", multiple=True, metavar="D=NAME",
+    help="The index of neighbours holds descriptor D shortened by the whitening NAME, which `pixkin whitening attach` "
+    "has put; D= holds it whole again. May be repeated.",
+)  # fmt: skip
+"""The option that shortens the neighbours of a collection that is there."""
 NAMES = ("shards", "replicas", "slices", "ann", "lean", *GRAPH)
 
 
@@ -70,6 +76,25 @@ def changed_layout(layout: IndexLayout, given: dict[str, Any]) -> IndexLayout:
     if graph and not changed.ann:
         raise click.UsageError(f"{', '.join(graph)}: there is no index of neighbours to shape without --ann")
     return changed
+
+
+def twinned_layout(layout: IndexLayout, texts: Sequence[str], descriptors: Sequence[str]) -> IndexLayout:
+    """Return a layout with other twins for the descriptors that are named. Raises UnknownDescriptor."""
+    from dataclasses import replace
+
+    from pixkin_proto.names import resolve_descriptor
+    from pixkin_scoring.stores.layout import Twin
+
+    named: dict[str, str] = {}
+    for text in texts:
+        descriptor, equals, whitening = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--twin: {text!r} is not DESCRIPTOR=WHITENING")
+        named[resolve_descriptor(descriptor, descriptors)] = whitening
+    if any(named.values()) and not layout.ann:
+        raise click.UsageError("--twin: there is no index of neighbours to shape without --ann")
+    others = [twin for twin in layout.twins if twin.descriptor not in named]
+    return replace(layout, twins=(*others, *(Twin(*each) for each in named.items() if each[1])))
 
 
 def new_layout(given: dict[str, Any]) -> IndexLayout | None:

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
-from pixkin_server.cli.index.layout import changed_layout, other_layout_options, take_layout
+from pixkin_server.cli.index.layout import (
+    changed_layout,
+    other_layout_options,
+    take_layout,
+    twin_options,
+    twinned_layout,
+)
 from pixkin_server.cli.index.report import agreed, print_collection
 from pixkin_server.cli.output import Progress
 
 if TYPE_CHECKING:
+    from pixkin_scoring.stores.layout import IndexLayout
     from pixkin_scoring.stores.opensearch.store import OpenSearchStore
 
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -36,8 +43,9 @@ def merge(collection: str, **options: Any) -> None:
 @click.command(short_help="Build the index of COLLECTION anew in OpenSearch, with another layout.")
 @click.argument("collection")
 @other_layout_options
+@twin_options
 @shared.store_only
-def reindex(collection: str, **options: Any) -> None:
+def reindex(collection: str, twins: tuple[str, ...], **options: Any) -> None:
     """Build the index of COLLECTION anew beside the old one, and put it in its place.
 
     What is not named of the layout stays as it is. Nothing is encoded. Meanwhile the collection answers searches and
@@ -47,8 +55,13 @@ def reindex(collection: str, **options: Any) -> None:
     given = take_layout(options)
     with _cluster(options) as store:
         before = store.describe(collection)
+        descriptors = [descriptor.name for descriptor in before.descriptors]
+
+        def change(layout: IndexLayout) -> IndexLayout:
+            return twinned_layout(changed_layout(layout, given), twins, descriptors)
+
         with _counted(before.items) as told:
-            found = store.reindex(collection, lambda layout: changed_layout(layout, given), told=told)
+            found = store.reindex(collection, change, told=told)
     print_collection(found)
     click.echo(f"{before.layout['index']} stays for `index rollback`; `index prune` deletes it", err=True)
 
