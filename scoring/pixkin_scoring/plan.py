@@ -125,6 +125,11 @@ def parse_descriptor(text: str) -> DescriptorChoice:
     return DescriptorChoice(name, str(options.get("measure", "")), float(options.get("weight", 1.0)))
 
 
+def may_write(plan: Plan) -> bool:
+    """Return whether a stage of a plan may write to the collection. Raises InvalidPlan."""
+    return any(RERANKERS[stage.name].writes(stage.options) for stage in map(RERANKER_RULE.parse, plan.rerank))
+
+
 def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     """Check a plan against a collection, and fill in its defaults.
 

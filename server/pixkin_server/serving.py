@@ -81,7 +81,8 @@ class Server:
     async def _start(self, metrics: Metrics | None) -> None:
         self._server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),), options=OPTIONS)
         collections = CollectionsService(self._engine, self._calls, writes=self._settings.writes)
-        embedding, search = EmbeddingService(self._engine, self._calls), SearchService(self._engine, self._calls)
+        embedding = EmbeddingService(self._engine, self._calls)
+        search = SearchService(self._engine, self._calls, writes=self._settings.writes)
         embedding_pb2_grpc.add_EmbeddingServicer_to_server(embedding, self._server)
         search_pb2_grpc.add_SearchServicer_to_server(search, self._server)
         collections_pb2_grpc.add_CollectionsServicer_to_server(collections, self._server)
@@ -96,7 +97,7 @@ class Server:
                 f"cannot listen on {self._settings.address}; give a free one with --grpc HOST:PORT"
             ) from error
         await self._server.start()
-        self._start_http(metrics, {"Embedding": embedding, "Search": search, "Collections": collections})
+        self._start_http(metrics, {"Embedding": embedding, "Collections": collections})
 
     def _bind_http(self) -> Metrics | None:
         """Take the port of HTTP before anything is served; returns the counters that its page shows.
@@ -125,7 +126,8 @@ class Server:
         from pixkin_server.http.app import App
 
         settings = replace(self._settings.http, writes=self._settings.http.writes and self._settings.writes)
-        app = App(self._engine, self._calls, self._health, metrics, servicers, settings)
+        search = SearchService(self._engine, self._calls, writes=settings.writes)
+        app = App(self._engine, self._calls, self._health, metrics, {**servicers, "Search": search}, settings)
         self._http.start(app, grace=self._settings.grace)
         self.url = self._http.url
         if self._http.note:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 Start = Callable[..., Any]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+REBUILD = ("diffusion:graph=kept,stale=rebuild",)
 HISTOGRAM = Plan(descriptors=(DescriptorChoice("histogram"),))
 
 
@@ -221,6 +222,7 @@ def test_a_read_only_server_searches_and_refuses_every_write(
             lambda: list(client.add("photos", [NewItem("new", image=image)])),
             lambda: client.update("photos", [ItemUpdate("red/0.jpg", labels=frozenset())]),
             lambda: client.remove("photos", ["red/0.jpg"]),
+            lambda: client.search("photos", [Query(id="red/0.jpg")], Plan((DescriptorChoice("gap"),), rerank=REBUILD)),
         ):
             with pytest.raises(WritesDisabled, match="--read-only"):
                 call()

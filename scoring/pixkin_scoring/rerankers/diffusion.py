@@ -116,5 +116,9 @@ DIFFUSION = Reranker(
     },
     diffusion,
     note="likeness flows along mutual neighbours",
-    needed=Needed(load_kept_graph, lambda options: options["graph"] == "kept"),
+    needed=Needed(
+        load_kept_graph,
+        wanted=lambda options: options["graph"] == "kept",
+        writes=lambda options: options["stale"] == "rebuild",
+    ),
 )

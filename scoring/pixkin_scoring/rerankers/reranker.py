@@ -41,11 +41,13 @@ class Raw:
 class Needed:
     """What else of the collection a reranker needs.
 
-    load: (store, collection, what was compared, options) -> attachment · wanted: whether these options need it.
+    load: (store, collection, what was compared, options) -> attachment · wanted: whether these options need it · writes:
+    whether loading it may write to the collection.
     """
 
     load: Callable[[Store, Collection, Raw | None, Values], Any]
     wanted: Callable[[Values], bool] = lambda _: True
+    writes: Callable[[Values], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Reranker:
     def needs(self, options: Values) -> bool:
         """Whether it needs more of the collection than a shortlist, with these options."""
         return self.needed is not None and self.needed.wanted(options)
+
+
+    def writes(self, options: Values) -> bool:
+        """Whether it may write to the collection, with these options."""
+        return self.needs(options) and self.needed is not None and self.needed.writes(options)
 
 
 def by_score(scores: NDArray[np.float64]) -> Order:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import grpc
-from pixkin_proto.errors import PixkinError
+from pixkin_proto.errors import PixkinError, WritesDisabled
 from pixkin_proto.v1 import search_pb2, search_pb2_grpc
+from pixkin_scoring.plan import may_write
 
 from pixkin_server.api import SearchCall
 from pixkin_server.calls import Calls, remaining
@@ -19,10 +20,10 @@ MAX_GROUP = 100
 
 
 class SearchService(search_pb2_grpc.SearchServicer):
-    """Queries in, ranked items out."""
+    """Queries in, ranked items out. A server without `writes` refuses a stage that writes to the collection."""
 
-    def __init__(self, engine: Engine, calls: Calls) -> None:
-        self._engine, self._calls = engine, calls
+    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = True) -> None:
+        self._engine, self._calls, self._writes = engine, calls, writes
 
     async def Search(
         self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
@@ -44,7 +45,7 @@ class SearchService(search_pb2_grpc.SearchServicer):
         return reply
 
     def _search(self, request: search_pb2.SearchRequest, timeout: float) -> search_pb2.SearchReply:
-        return result_to_proto(self._engine.search(*request_from_proto(request), timeout=timeout))
+        return result_to_proto(self._engine.search(*self._call(request), timeout=timeout))
 
     async def _outcomes(
         self, requests: Sequence[search_pb2.SearchRequest], context: grpc.aio.ServicerContext
@@ -57,12 +58,20 @@ class SearchService(search_pb2_grpc.SearchServicer):
     def _search_batch(
         self, requests: Sequence[search_pb2.SearchRequest], timeout: float
     ) -> list[search_pb2.SearchOutcome]:
-        outcomes = self._engine.search_batch([_call_or_refusal(each) for each in requests], timeout=timeout)
+        outcomes = self._engine.search_batch([self._call_or_refusal(each) for each in requests], timeout=timeout)
         return [outcome_to_proto(outcome) for outcome in outcomes]
 
+    def _call_or_refusal(self, request: search_pb2.SearchRequest) -> SearchCall | PixkinError:
+        try:
+            return self._call(request)
+        except Exception as error:  # whatever one request provokes, it costs its own outcome alone
+            return known_error(error)
 
-def _call_or_refusal(request: search_pb2.SearchRequest) -> SearchCall | PixkinError:
-    try:
-        return request_from_proto(request)
-    except Exception as error:  # whatever one request provokes, it costs its own outcome alone
-        return known_error(error)
+    def _call(self, request: search_pb2.SearchRequest) -> SearchCall:
+        call = request_from_proto(request)
+        if not self._writes and may_write(call[2]):
+            raise WritesDisabled(
+                "stale=rebuild keeps a graph in the collection, and nothing may be written here (--read-only, or HTTP without "
+                "--allow-writes); say stale=use"
+            )
+        return call

@@ -29,9 +29,9 @@ export class App {
 
   /** Ask the server what it has, and show the page. */
   async load() {
-    const [settings, { collections }, { extractors }] = await Promise.all(
-      ["/v1/settings", "/v1/collections", "/v1/extractors"].map((path) => call(path)),
-    );
+    const [settings, { collections }, { extractors }] = await Promise.all([
+      call("/v1/settings"), call("/v1/collections"), call("/v1/extractors").catch(() => ({})), // bins without names
+    ]);
     this.server = { settings, collections: collections ?? [], extractors: extractors ?? [] };
     const [first] = [...this.server.collections.filter(({ items }) => Number(items)), ...this.server.collections];
     this.go(this.state.collection ? {} : { collection: first?.name ?? "" }, { replace: true });
