@@ -199,6 +199,14 @@ def test_nothing_is_changed_without_leave(web: httpx.Client, client: Client, met
     assert client.describe("photos").generation == before
 
 
+def test_a_search_that_would_write_needs_leave_too(web: httpx.Client) -> None:
+    plan = {"descriptors": [{"name": "gap"}], "rerank": ["diffusion:graph=kept,stale=rebuild"]}
+    request = {"collection": "photos", "queries": [{"id": "red/0.jpg"}], "plan": plan}
+    assert refused(web.post("/v1/search", json=request)) == (403, "WRITES_DISABLED")
+    [outcome] = web.post("/v1/search/batch", json={"requests": [request]}).json()["outcomes"]
+    assert outcome["error"]["reason"] == "WRITES_DISABLED"
+
+
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=X"])
 def test_a_body_that_is_too_large_is_refused_before_any_of_it_is_sent(raw: Raw, kind: str) -> None:
     head = f"POST /v1/search HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {LARGE}"
