@@ -62,6 +62,21 @@ async def until(holds: Callable[[], bool], *, seconds: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
+def test_a_caller_who_leaves_at_the_moment_of_an_answer_has_left(workers: Calls) -> None:
+    async def story() -> None:
+        go_on = threading.Event()
+        asked = asyncio.ensure_future(workers.run(Caller(), go_on.wait, 20))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        time.sleep(0.05)  # noqa: ASYNC251  # the loop must not see the answer before it sees that the caller left
+        await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(story())
+
+
 def test_a_call_whose_caller_left_before_its_turn_never_runs(workers: Calls) -> None:
     go_on = threading.Event()
     ran: list[str] = []

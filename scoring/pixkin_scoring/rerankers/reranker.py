@@ -41,8 +41,8 @@ class Raw:
 class Needed:
     """What else of the collection a reranker needs.
 
-    load: (store, collection, what was compared, options) -> attachment · wanted: whether these options need it · writes:
-    whether loading it may write to the collection.
+    load: (store, collection, what was compared, options) -> attachment · wanted: whether these options need it ·
+    writes: whether loading it may write to the collection.
     """
 
     load: Callable[[Store, Collection, Raw | None, Values], Any]

@@ -71,7 +71,7 @@ class SearchService(search_pb2_grpc.SearchServicer):
         call = request_from_proto(request)
         if not self._writes and may_write(call[2]):
             raise WritesDisabled(
-                "stale=rebuild keeps a graph in the collection, and nothing may be written here (--read-only, or HTTP without "
-                "--allow-writes); say stale=use"
+                "stale=rebuild keeps a graph in the collection, and nothing may be written here (--read-only, or HTTP "
+                "without --allow-writes); say stale=use"
             )
         return call

@@ -167,7 +167,10 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def page_store(tmp_path_factory: pytest.TempPathFactory, extractors: Path, photos: Path) -> Path:
-    """A store with `photos` (24, both extractors), `strange` (ids and labels), `signed` vectors and an `empty` one."""
+    """A store with several collections.
+
+    `photos` (24, both extractors), `strange` (ids and labels), `signed` (vectors), `remote` (from URLs), and `empty`.
+    """
     path = tmp_path_factory.mktemp("page") / "store"
     both = [ExtractorChoice("efficientnet-lite0"), ExtractorChoice("hsv-histogram")]
     with Engine(str(path), extractors=extractors) as engine:
@@ -187,6 +190,13 @@ def page_store(tmp_path_factory: pytest.TempPathFactory, extractors: Path, photo
         vectors = (NewItem(f"v{number}", vectors={"plain": row}) for number, row in enumerate(rows))
         assert {result.state for result in engine.add("signed", vectors)} == {"added"}
         engine.create("empty", [ExtractorChoice("hsv-histogram")])
+        engine.create("remote", [ExtractorChoice("hsv-histogram")])
+        here = pictures[0].read_bytes()
+        remote = [
+            NewItem("a", image=here, source="https://example.org/a.jpg"),
+            NewItem("b", image=here, source="javascript:b"),
+        ]
+        assert {result.state for result in engine.add("remote", remote)} == {"added"}
     return path
 
 

@@ -44,6 +44,23 @@ def test_a_click_on_a_hit_makes_it_the_query_and_back_returns(visitor: Any) -> N
     assert visitor.page.locator(".example-name").inner_text() == target
 
 
+def test_a_hit_is_dragged_to_be_the_query_or_another_example(visitor: Any) -> None:
+    visitor.visit(BY_ID)
+    for zone, expected in (("add", ["red/0.jpg", visitor.hits()[5]]), ("search", [visitor.hits()[5]])):
+        at = visitor.page.locator(".shot").nth(5).bounding_box()
+        dragged = visitor.page.locator(".card").nth(5).get_attribute("data-id")
+        visitor.page.mouse.move(at["x"] + 20, at["y"] + 60)
+        visitor.page.mouse.down()
+        visitor.page.mouse.move(at["x"] + 60, at["y"] + 80, steps=4)
+        target = visitor.page.locator(f"[data-drop={zone}]")
+        target.wait_for()
+        place = target.bounding_box()
+        visitor.page.mouse.move(place["x"] + 80, place["y"] + 80, steps=3)
+        with visitor.searching():
+            visitor.page.mouse.up()
+        assert [query["id"] for query in visitor.asked[-1]["queries"]] == [*expected[:-1], dragged]
+
+
 def test_everything_is_in_the_address_and_a_reload_shows_it_again(visitor: Any) -> None:
     visitor.visit(
         "/?collection=photos&q=id:red/0.jpg&q=weight=-0.5;id:blue/1.jpg&descriptor=hsv-histogram.histogram:measure=kl"

@@ -179,6 +179,15 @@ def test_the_original_is_offered_where_the_server_gives_it(visitor: Any) -> None
     assert link.get_attribute("rel") == "noopener noreferrer"
 
 
+def test_the_original_of_an_item_from_elsewhere_is_there_and_never_a_script(visitor: Any) -> None:
+    page = look(visitor, "/?collection=remote")
+    link = page.get_by_role("link", name="Original")
+    assert link.get_attribute("href") == "https://example.org/a.jpg"
+    page = look(visitor, "/?collection=remote", place=1)
+    assert "javascript:b" in page.locator(".facts").inner_text()
+    assert link.count() == 0
+
+
 def test_no_original_is_offered_where_the_server_gives_none(visitors: Callable[..., Any], served: Any) -> None:
     page = look(visitors(served.page))
     assert page.get_by_role("link", name="Original").count() == 0
