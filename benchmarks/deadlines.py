@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from pixkin_scoring.plan import Plan
 from pixkin_scoring.stores import open_store
 from pixkin_server.api import Query
 from pixkin_server.client import Client
+from servers import serving
 
 PACKAGES = ("numpy", "numba", "grpcio")
 SEARCHES, SECONDS = 100, 0.03
@@ -82,17 +81,11 @@ def _serving(folder: Path) -> Iterator[Client]:
         if errors := [added.error for added in store.add("c", items, deadline=time.monotonic() + 60) if added.error]:
             raise errors[0]
     (folder / "own.py").write_text(SERVER)
-    command = [sys.executable, str(folder / "own.py"), "serve", "--grpc", "127.0.0.1:0", "--no-http"]
-    with subprocess.Popen([*command, "--store", str(folder / "store")], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            said = ""
-            while "pixkin: serving" not in said:
-                said += (process.stderr.readline() if process.stderr else "") or sys.exit(f"no server: {said}")
-            address = said.partition("listening on ")[2].split()[0]
-            with Client(address) as client:
-                yield client
-        finally:
-            process.terminate()
+    with (
+        serving(folder, "store", "--no-http", program=(str(folder / "own.py"),)) as served,
+        Client(served.grpc) as client,
+    ):
+        yield client
 
 
 if __name__ == "__main__":

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -26,6 +20,7 @@ from pixkin_server.api import ExtractorChoice, Query
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
 from pixkin_server.folders import Report, add_pictures, walk
+from servers import serving
 from serving import interleaved
 
 ROUNDS = 301
@@ -46,8 +41,8 @@ def measure() -> list[report.Row]:
             add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
             ids = [item.id for item in engine.list_items("corel", size=ROUNDS)]
         photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))[::9]]
-        with serving(home) as (grpc, http):
-            return _rows(grpc, http, ids, photos)
+        with serving(home, "corel") as served:
+            return _rows(served.grpc, served.page, ids, photos)
 
 
 def _rows(grpc: str, http: str, ids: list[str], photos: list[bytes]) -> list[report.Row]:
@@ -94,23 +89,6 @@ def _search_form(web: HTTPConnection, picture: bytes) -> Any:
     )  # fmt: skip
     web.request("POST", "/v1/search", body, {"Content-Type": "multipart/form-data; boundary=X"})
     return json.loads(web.getresponse().read())
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[str, str]]:
-    """Start a server; yields its address for gRPC and that of its page."""
-    environment = {**os.environ, "PIXKIN_HOME": str(home), "PIXKIN_STORE": str(home / "corel")}
-    command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            said = ""
-            while "pixkin: serving" not in said:
-                said += (process.stderr.readline() if process.stderr else "") or sys.exit(f"no server: {said}")
-            found = re.search(r"listening on (\S+)\n(?:.*\n)*?.*page on (\S+)", said)
-            yield (found[1], found[2]) if found else ("", "")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from statistics import median, quantiles
 from typing import Any
 
 import report
-from interfaces import serving
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_export.exporting import export_model
 from pixkin_server.api import ExtractorChoice
 from pixkin_server.engine import Engine
 from pixkin_server.folders import Report, add_pictures, walk
 from playwright.sync_api import Page, sync_playwright
+from servers import serving
 
 DROPS = 101
 WARM_UP = 5
@@ -61,7 +61,7 @@ def measure() -> list[report.Row]:
             engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
             add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
         photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))]
-        with serving(home) as (_, http), opened(chromium, http) as page:
+        with serving(home, "corel") as served, opened(chromium, served.page) as page:
             return [*rows, *_rows(page, photos[:: len(photos) // (DROPS + WARM_UP)])]
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -26,6 +22,7 @@ from pixkin_server.client import Client
 from pixkin_server.engine import Engine
 from pixkin_server.folders import Report, add_pictures, walk
 from pixkin_server.threads import sharing_cores
+from servers import serving
 
 ROUNDS = 101
 OVERHEAD_MS = 1.5
@@ -46,24 +43,6 @@ def measure() -> list[report.Row]:
         for name in ("efficientnet-lite0", "hsv-histogram"):
             export_model(name, directory=home / "extractors")
         return [*_latency(home), *_starts(home), *_memory(home)]
-
-
-@contextmanager
-def serving(home: Path, store: str) -> Iterator[tuple[str, int, float]]:
-    """Start a server; yields its address, its process id and the seconds until it served."""
-    environment = {**os.environ, "PIXKIN_HOME": str(home), "PIXKIN_STORE": str(home / store)}
-    command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0"]
-    began = perf_counter()
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            said = ""
-            while "pixkin: serving" not in said:
-                said += (process.stderr.readline() if process.stderr else "") or sys.exit(f"no server: {said}")
-            found = re.search(r"listening on (\S+)", said)
-            yield found[1] if found else "", process.pid, perf_counter() - began
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
 
 
 def interleaved(calls: dict[str, Callable[[int], object]], rounds: int = ROUNDS) -> dict[str, float]:
@@ -96,8 +75,8 @@ def _latency(home: Path) -> list[report.Row]:
 
     with (
         sharing_cores(),
-        serving(home, "corel") as (address, _, _),
-        Client(address) as client,
+        serving(home, "corel") as served,
+        Client(served.grpc) as client,
         Engine(str(home / "corel"), extractors=home / "extractors") as engine,
     ):
         ms = interleaved(
@@ -125,8 +104,8 @@ def _starts(home: Path) -> list[report.Row]:
         photo = str(next(corel.rglob("*.jpg")))
         cold = median(run(environment, "search", "corel", photo)[0] for _ in range(11))
         rows.append(report.at_most("a cold pixkin search, s", cold, COLD_SECONDS))
-        with serving(home, "corel") as (_, _, ready):
-            rows.append(report.at_most("server ready, Corel-1k, s", ready, READY_SECONDS))
+        with serving(home, "corel") as served:
+            rows.append(report.at_most("server ready, Corel-1k, s", served.seconds, READY_SECONDS))
     return rows
 
 
@@ -142,16 +121,16 @@ def _memory(home: Path) -> list[report.Row]:
             pass
         engine.create("few", [ExtractorChoice("efficientnet-lite0")])
     query = [Query(vectors={"": draw.random(dim, dtype=np.float32)})]
-    with serving(home, "many") as (address, pid, ready), Client(address) as client:
+    with serving(home, "many") as served, Client(served.grpc) as client:
         for image in _pictures(32):
             client.embed(image, extractor="efficientnet-lite0")
         for name in ("cosine", "chi2", "euclidean"):
             client.search("many", query, Plan(descriptors=(DescriptorChoice("d", name),)))
-        without = _peak_mib(pid)
+        without = _peak_mib(served.pid)
         client.search("many", query, Plan(descriptors=(DescriptorChoice("d", "kl"),)))
-        with_kl = _peak_mib(pid)
+        with_kl = _peak_mib(served.pid)
     return [
-        report.at_most(f"server ready, {count:,}x{dim}, s", ready, READY_SECONDS),
+        report.at_most(f"server ready, {count:,}x{dim}, s", served.seconds, READY_SECONDS),
         report.at_most(f"server with lite0 and {count:,}x{dim}, peak MiB", without, WITHOUT_KL * matrix + FIXED_MIB),
         report.at_most("the same after kl, peak MiB", with_kl, WITH_KL * matrix + FIXED_MIB),
     ]
