@@ -63,7 +63,7 @@ export class Intake {
       this.app.take([{ id: input.value }], { add });
       input.value = "";
     };
-    return el("form", { class: "by-id", onsubmit: submit }, el("label", { for: name, class: "unseen", text: "Id" }), input, el("button", { type: "submit", text: "Search" }));
+    return el("form", { class: "by-id", onsubmit: submit }, el("label", { for: name, class: "unseen", text: "Id" }), input, el("button", { type: "submit", text: add ? "Add" : "Search" }));
   }
 
   async #suggest(text) {
