@@ -6,10 +6,10 @@ RUNTIME ?= cpu
 IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-export check lint bench proto wheel wheel-test clean
+.PHONY: help install demo test test-export check lint bench screenshots proto wheel wheel-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## everything for work and tests, into .venv
 demo: .venv/.demo ## real photos, a collection, a server, ranked pictures (IMAGES=folder for your own)
@@ -24,6 +24,8 @@ lint: install ## ruff, mypy, import rules, spelling
 	$(BIN)/codespell
 bench: install ## speed and memory: a table, and JSON in benchmarks/results
 	$(BIN)/python benchmarks/run.py
+screenshots: install ## the pictures of the page in docs/images, by a real Chromium
+	$(BIN)/python scripts/screenshots.py docs/images
 proto: .venv-proto/.installed ## regenerate the stubs from the .proto files
 	.venv-proto/bin/python tests/proto/generate.py proto
 clean: ## remove what the other targets made

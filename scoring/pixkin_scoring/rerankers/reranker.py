@@ -98,7 +98,6 @@ class Reranker:
         """Whether it needs more of the collection than a shortlist, with these options."""
         return self.needed is not None and self.needed.wanted(options)
 
-
     def writes(self, options: Values) -> bool:
         """Whether it may write to the collection, with these options."""
         return self.needs(options) and self.needed is not None and self.needed.writes(options)
