@@ -72,9 +72,9 @@ def _rows(page: Page, photos: list[bytes]) -> list[report.Row]:
         page.wait_for_timeout(100)
     shown, stages = zip(*found[WARM_UP:], strict=True)
     return [
-        report.at_most("from drop to pictures, Corel-1k, p50 ms", median(shown), SHOWN_MS),
+        report.at_most("from drop to pictures, Corel-1k, p50 ms", float(median(shown)), SHOWN_MS),
         {"figure": "the same, p95 ms", "value": quantiles(shown, n=20)[-1], "limit": "", "ok": True},
-        {"figure": "of that the stages of the search, p50 ms", "value": median(stages), "limit": "", "ok": True},
+        {"figure": "of that the stages of the search, p50 ms", "value": float(median(stages)), "limit": "", "ok": True},
     ]
 
 

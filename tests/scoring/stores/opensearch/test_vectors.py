@@ -58,9 +58,9 @@ def test_a_batch_is_one_request_with_vectors_and_without(
 
 
 @pytest.mark.parametrize("depth", [1, 99, MAX_RESULT_WINDOW, MAX_RESULT_WINDOW + 1, 2 * MAX_RESULT_WINDOW])
-@pytest.mark.parametrize("vectors", [0, 1, 99, 200_000])
+@pytest.mark.parametrize("vectors", [0, 1, 99, 10_000])
 def test_pages_are_the_depth_and_none_is_larger_than_a_cluster_gives(depth: int, vectors: int) -> None:
     pages = _pages(CandidateSearch("c", QUERY, depth, vectors=vectors))
-    assert sum(pages) == depth
+    assert sum(pages) == max(depth, vectors)
     assert all(0 < page <= MAX_RESULT_WINDOW for page in pages)
     assert pages[0] == vectors or not 0 < vectors < depth
