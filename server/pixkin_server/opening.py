@@ -77,7 +77,8 @@ class Stopped(Exception):
 class Indexing:
     """Brings a collection up to date with a folder, in a thread of its own, until it is done or told to stop.
 
-    progress: told how many pictures are done · done: told what became of them, or what ended the work.
+    progress: told how many pictures are done · done: told what became of them, what ended the work, or None where it
+    was stopped.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Indexing:
         pictures: Sequence[Picture],
         *,
         progress: Callable[[int], Any],
-        done: Callable[[Report | PixkinError], Any],
+        done: Callable[[Report | PixkinError | None], Any],
     ) -> None:
         self._engine, self._name, self._folder, self._pictures = engine, name, folder, pictures
         self._progress, self._done = progress, done
@@ -109,7 +110,7 @@ class Indexing:
         try:
             self._done(sync_folder(self._engine, self._name, self._folder, self._pictures, progress=self._count))
         except Stopped:
-            pass
+            self._done(None)
         except Exception as error:  # whatever ends it, what is in can be searched
             self._done(known_error(error))
 

@@ -167,7 +167,7 @@ async def serve(
     server = Server(engine, settings)
     await server.start()
     host = settings.address.rpartition(":")[0]
-    announce(f"listening on {host}:{server.port}")
+    announce(f"gRPC listening on {host}:{server.port}")
     for note in server.notes:
         announce(note)
     if server.url:

@@ -83,7 +83,8 @@ def open_folder(
         def started(url: str) -> None:
             indexing.start()
             page = f"{url}?collection={name}"
-            _say(f"{len(pictures):,} pictures of {folder}, collection {name} in {store}: {page}")
+            many = "1 picture" if len(pictures) == 1 else f"{len(pictures):,} pictures"
+            _say(f"{many} of {folder}, collection {name} in {store}: {page}")
             if not no_browser:
                 _show(page)
 
@@ -106,7 +107,7 @@ def _settings(port: int | None) -> Any:
         raise MissingExtra("pixkin open", "http") from None
     address = DEFAULT_ADDRESS if port is None else f"127.0.0.1:{port}"
     return ServerSettings(
-        "127.0.0.1:0", writes=False, http=HttpSettings(address, chosen=port is not None, originals=True)
+        "127.0.0.1:0", writes=False, http=HttpSettings(address, "--port PORT", chosen=port is not None, originals=True)
     )
 
 
@@ -123,9 +124,12 @@ def _say(line: str) -> None:
     click.echo(f"pixkin: {line}", err=True)
 
 
-def _tell(outcome: Report | PixkinError) -> None:
+def _tell(outcome: Report | PixkinError | None) -> None:
     from pixkin_proto.errors import PixkinError
 
+    if outcome is None:
+        _say("indexing stopped; what is in stays, and the next time it goes on from there")
+        return
     if isinstance(outcome, PixkinError):
         complain(f"indexing ended: {outcome.message} [{outcome.reason}]; what is in can be searched")
         return

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from pixkin_server.http.incoming import Incoming
+from pixkin_server.http.shapes import check_shape
 
 MIB = 2**20
 MAX_JSON = 17 * MIB
@@ -40,11 +41,12 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 def to_message(found: dict[str, Any], message: Message) -> Message:
     """Fill a message from an object in the proto3 JSON mapping. Raises InvalidArgument naming the field."""
+    check_shape(message.DESCRIPTOR, found)
     try:
         return ParseDict(found, message)
     except (ParseError, RecursionError) as error:
-        said = str(error).partition("\n")[0]
-        raise InvalidArgument(f"the JSON is no {message.DESCRIPTOR.name}: {said}; see /v1/openapi.json") from None
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise InvalidArgument(f"the request is no {message.DESCRIPTOR.name}: {said}; see /v1/openapi.json") from None
 
 
 async def read_form(incoming: Incoming) -> tuple[dict[str, Any], list[bytes]]:

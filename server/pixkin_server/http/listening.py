@@ -72,9 +72,9 @@ class HttpServer:
             if settings.chosen:
                 raise InvalidArgument(
                     f"cannot listen on {settings.address} ({error.strerror or error}); give a free one with "
-                    "--http HOST:PORT, or --no-http"
+                    f"{settings.flag}"
                 ) from None
-        self.note = f"{settings.address} is taken; the page has another port (choose one with --http HOST:PORT)"
+        self.note = f"{settings.address} is taken; the page has another port (choose one with {settings.flag})"
         return _listening(self._host, 0)
 
 

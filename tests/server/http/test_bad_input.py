@@ -97,6 +97,10 @@ WRONG = {
     '{"collection":"photos","offset":"first"}': "offset",
     '{"collection":"photos","explain":"yes"}': "explain",
     '{"collection":"\\ud800"}': "collection",
+    '{"collection":"photos","queries":[{"image":{"data":"@@@"}}]}': 'data is base64, not "@@@"',
+    '{"collection":"photos","queries":[{"image":{"data":"data:image/png;base64,iVBO"}}]}': "without the data: prefix",
+    '{"collection":"photos","plan":{"descriptors":["gap"]}}': "plan.descriptors[0] is an object",
+    '{"collection":"photos","size":"five"}': "size is a whole number",
 }
 
 

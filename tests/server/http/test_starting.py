@@ -42,7 +42,7 @@ def refused(start: Start, *arguments: Any, **options: Any) -> str:
 
 
 def test_the_page_has_its_own_line_and_answers_there(served: Any, web: httpx.Client) -> None:
-    assert served.log[0].startswith("pixkin: listening on 127.0.0.1:")
+    assert served.log[0].startswith("pixkin: gRPC listening on 127.0.0.1:")
     assert f"pixkin: page on {served.page}/" in served.log
     page = web.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"

@@ -89,4 +89,5 @@ def graph(collection: str, descriptor: str, measure: str, k: int, **options: Any
         measure = measure or of.default_measure
         check_measure(measure, of)
         made, looked_at = keep_graph(store, collection, of, measure, k, deadline=math.inf)
-    click.echo(f"{of.name}: {made.items:,} items with {k} neighbours each, {looked_at:,} looked at")
+    each = max(0, min(k, made.items - 1))
+    click.echo(f"{of.name}: {made.items:,} items with {each} neighbours each, {looked_at:,} looked at")
