@@ -29,7 +29,7 @@ from servers import serving
 DROPS = 101
 WARM_UP = 5
 SHOWN_MS = 150.0
-WEIGHT_KIB = 150.0
+WEIGHT_KB = 150.0
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("playwright", "starlette", "uvicorn", "onnxruntime")
 DROP = """async (data) => {
@@ -46,8 +46,8 @@ DROP = """async (data) => {
 
 def measure() -> list[report.Row]:
     """Return a row for each figure."""
-    weight = sum(len(file.read_bytes()) for file in files("pixkin_server").joinpath("web").iterdir()) / 1024
-    rows = [report.at_most("the page's own files, KiB", weight, WEIGHT_KIB)]
+    weight = sum(len(file.read_bytes()) for file in files("pixkin_server").joinpath("web").iterdir()) / 1000
+    rows = [report.at_most("the page's own files, kB", weight, WEIGHT_KB)]
     corel, chromium = (
         report.corel(),
         os.environ.get("PIXKIN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), ""),

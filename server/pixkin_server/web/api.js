@@ -13,7 +13,8 @@ export class Refusal extends Error {
 /**
  * Call a route.
  * @param {string} path
- * @param {{method?: string, body?: any, signal?: AbortSignal}} [options] A plain object is sent as JSON, a form as it is.
+ * @param {{method?: string, body?: any, signal?: AbortSignal}} [options] A plain object is sent as
+ *   JSON, a form as it is.
  * @returns {Promise<any>} The reply.
  */
 export async function call(path, { method = "GET", body, signal } = {}) {
@@ -32,7 +33,12 @@ export async function call(path, { method = "GET", body, signal } = {}) {
   return reply;
 }
 
-/** The address of an item, or of its thumbnail or original. @param {string} collection @param {string} id @param {string} [what] */
+/**
+ * The address of an item, or of its thumbnail or original.
+ * @param {string} collection
+ * @param {string} id
+ * @param {string} [what]
+ */
 export const itemPath = (collection, id, what) =>
   `${collectionPath(collection)}/items/${encodeURIComponent(id)}${what ? `/${what}` : ""}`;
 

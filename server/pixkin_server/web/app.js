@@ -45,7 +45,9 @@ export class App {
   go(change, { replace = false } = {}) {
     const state = { ...this.state, ...change };
     const address = `${location.pathname}${formatState(state)}`;
-    if (address !== `${location.pathname}${location.search}`) history[replace ? "replaceState" : "pushState"](null, "", address);
+    if (
+      address !== `${location.pathname}${location.search}`
+    ) history[replace ? "replaceState" : "pushState"](null, "", address);
     this.#show(state);
   }
 
@@ -54,13 +56,21 @@ export class App {
     this.go({ queries, pages: 1, item: "", precision: this.state.precision && queries.length === 1 });
   }
 
-  /** Search by other settings. @param {Partial<import("./state.js").Settings>} change @param {boolean} [other] Those to compare with. */
+  /**
+   * Search by other settings.
+   * @param {Partial<import("./state.js").Settings>} change
+   * @param {boolean} [other] Those to compare with.
+   */
   set(change, other = false) {
     const key = other ? "other" : "settings";
     this.go({ [key]: { ...(this.state[key] ?? plainSettings()), ...change }, pages: 1 });
   }
 
-  /** Look at an item closely; "" closes it. @param {string} item @param {boolean} [beside] A hit of the settings to compare with. */
+  /**
+   * Look at an item closely; "" closes it.
+   * @param {string} item
+   * @param {boolean} [beside] A hit of the settings to compare with.
+   */
   look(item, beside = false) {
     this.go({ item, beside });
   }

@@ -28,14 +28,18 @@ export class Ask {
     this.intake.hero.hidden = !this.app.collection;
     const kept = [...this.examples];
     this.examples = queries.map((query) => {
-      const at = kept.findIndex((each) => each.source === source(query) && each.collection === state.collection && !each.missing);
+      const at = kept.findIndex(
+        (each) => each.source === source(query) && each.collection === state.collection && !each.missing
+      );
       const example = at < 0 ? new Example(this.app, query) : kept.splice(at, 1)[0];
       example.collection = state.collection;
       return example;
     });
     this.examples.forEach((example, at) => example.show(queries[at], at, queries.length));
     const elements = this.examples.map(({ element }) => element);
-    const same = elements.length === this.root.querySelectorAll(":scope > .example").length && elements.every((element, at) => this.root.children[at] === element);
+    const same = elements.length === this.root.querySelectorAll(":scope > .example").length && elements.every(
+      (element, at) => this.root.children[at] === element
+    );
     if (same && this.root.childElementCount) return;
     fill(this.root, ...(queries.length ? [...elements, this.intake.more, this.settings.element] : [this.intake.hero]));
   }

@@ -18,14 +18,17 @@ export function card(app, hit, { eager = false, move, other = false } = {}) {
   const shot = el(
     "button",
     {
-      type: "button", class: "shot", draggable: "true", "aria-label": `${told}: search with it`, title: "Search with this picture",
+      type: "button", class: "shot", draggable: "true", "aria-label": `${told}: search with it`,
+      title: "Search with this picture",
       onclick: () => app.take([{ id: hit.id }]),
       ondragstart: (event) => event.dataTransfer.setData(HIT, hit.id),
     },
     pictureElement(app, hit.id, { decoding: eager ? "sync" : "async", loading: eager ? "eager" : "lazy" }),
   );
+  const labels = hit.labels?.join(", ");
+  const asks = hit.rank ? "Why" : "About";
   const look = el("button", {
-    type: "button", class: "look", "aria-label": `${hit.rank ? "Why" : "About"} ${hit.id}`, text: hit.rank ? "Why" : "About",
+    type: "button", class: "look", "aria-label": `${asks} ${hit.id}`, text: asks,
     onclick: () => app.look(hit.id, other),
   });
   return el(
@@ -34,14 +37,16 @@ export function card(app, hit, { eager = false, move, other = false } = {}) {
     shot,
     el("div", { class: "line" },
       hit.rank && el("span", { class: "rank", text: String(hit.rank) }),
-      el("span", { class: "name", title: hit.id }, folder && el("span", { class: "folder", text: folder }), el("span", { class: "file", text: name })),
+      el("span", { class: "name", title: hit.id },
+        folder && el("span", { class: "folder", text: folder }), el("span", { class: "file", text: name })),
       look,
     ),
     el("div", { class: "line soft" },
       hit.score !== undefined && el("span", { class: "number", title: `score ${hit.score}\nvalue ${hit.value}` },
-        el("span", { class: "score", text: figures(hit.score) }), el("span", { class: "value", text: figures(hit.value) })),
+        el("span", { class: "score", text: figures(hit.score) }),
+        el("span", { class: "value", text: figures(hit.value) })),
       move && el("span", { class: `move ${move.kind}`, text: drawn(move), title: inWords(move) }),
-      hit.labels?.length ? el("span", { class: "label", text: hit.labels.join(", "), title: hit.labels.join(", ") }) : null,
+      labels && el("span", { class: "label", text: labels, title: labels }),
     ),
   );
 }

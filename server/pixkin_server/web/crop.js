@@ -3,6 +3,7 @@
 import { boxBetween, middleBox, movedBox, resizedBox } from "./box.js";
 import { el } from "./elements.js";
 
+const HELP = "Arrow keys move it, with Shift they resize it, with Alt by one pixel. Delete takes it away.";
 const EDGES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SETTLED_MS = 300;
@@ -12,8 +13,8 @@ const LEAST_DRAG = 6; // CSS pixels: less is a click
 export class CropBox {
   /**
    * @param {import("./box.js").Size} picture The full-size picture.
-   * @param {{name: string, onChange: (box: import("./box.js").Box|null, settled: boolean) => void}} options `onChange` is
-   *   told every step, and when it has settled.
+   * @param {{name: string, onChange: (box: import("./box.js").Box|null, settled: boolean) => void}} options
+   *   `onChange` is told every step, and when it has settled.
    */
   constructor(picture, { name, onChange }) {
     this.picture = picture;
@@ -22,8 +23,9 @@ export class CropBox {
     this.box = null;
     this.frame = el(
       "div",
-      { class: "crop-box", role: "group", tabindex: "0", "aria-label": `Crop box of ${name}`, "aria-roledescription": "crop box",
-        "aria-description": "Arrow keys move it, with Shift they resize it, with Alt by one pixel. Delete takes it away." },
+      {
+        class: "crop-box", role: "group", tabindex: "0", "aria-label": `Crop box of ${name}`, "aria-description": HELP
+      },
       ...EDGES.map((edges) => el("span", { class: `handle ${edges}`, "data-edges": edges })),
     );
     this.element = el("div", { class: "crop" }, this.frame);
@@ -85,7 +87,8 @@ export class CropBox {
 
   #follow(pointer, drag, before) {
     const stop = new AbortController();
-    const listen = (name, act) => this.element.addEventListener(name, (event) => event.pointerId === pointer && act(event), stop);
+    const ours = (act) => (event) => event.pointerId === pointer && act(event);
+    const listen = (name, act) => this.element.addEventListener(name, ours(act), stop);
     this.element.setPointerCapture(pointer);
     listen("pointermove", (event) => this.#set(drag(event), false));
     listen("pointercancel", () => {
@@ -110,8 +113,10 @@ export class CropBox {
     if (!arrow) return;
     event.preventDefault();
     const step = event.altKey ? 1 : Math.max(1, Math.round(Math.max(this.picture.width, this.picture.height) / 50));
-    const change = event.shiftKey ? (...by) => resizedBox(this.box, "se", ...by, this.picture) : (...by) => movedBox(this.box, ...by, this.picture);
-    const box = change(arrow[0] * step, arrow[1] * step);
+    const by = arrow.map((way) => way * step);
+    const box = event.shiftKey ? resizedBox(
+      this.box, "se", ...by, this.picture
+    ) : movedBox(this.box, ...by, this.picture);
     this.#set(box, false);
     this.waiting = setTimeout(() => this.#set(this.box, true), SETTLED_MS);
   }

@@ -3,6 +3,7 @@
 import { figures } from "./card.js";
 import { axesOf, binName, colourOf } from "./colours.js";
 import { el, fill } from "./elements.js";
+import { select } from "./fields.js";
 
 const VIEWS = { histogram: "Histogram", log: "Log-scaled", grid: "Grid" };
 const WIDE = 1200;
@@ -11,7 +12,11 @@ const DECADES = 1000; // a log scale shows what is down to a thousandth of the l
 
 /** The view of an item's vectors. */
 export class DescriptorView {
-  /** @param {import("./app.js").App} app @param {any} item With its vectors. @param {string} first The descriptor that is shown first. */
+  /**
+   * @param {import("./app.js").App} app
+   * @param {any} item With its vectors.
+   * @param {string} first The descriptor that is shown first.
+   */
   constructor(app, item, first) {
     this.app = app;
     this.vectors = Object.fromEntries(item.vectors.map(({ descriptor, data }) => [descriptor, floats(data)]));
@@ -20,7 +25,13 @@ export class DescriptorView {
     this.canvas = el("canvas", { width: WIDE, height: HIGH, class: "descriptor-canvas", role: "img" });
     this.canvas.addEventListener("pointermove", (event) => this.#read(this.#under(event)));
     this.read = el("output", { class: "number soft", for: "component" });
-    this.component = el("input", { type: "number", id: "component", min: 0, step: 1, value: 0, oninput: (event) => this.#read(event.target.valueAsNumber) });
+    this.component = el(
+      "input",
+      {
+        type: "number", id: "component", min: 0, step: 1, value: 0,
+        oninput: (event) => this.#read(event.target.valueAsNumber)
+      }
+    );
     this.controls = el("div", { class: "descriptor-controls" });
     this.element = el(
       "section", { class: "descriptor", "aria-label": "Descriptor" },
@@ -31,19 +42,21 @@ export class DescriptorView {
   }
 
   #show() {
-    const descriptor = this.app.collection.descriptors.find(({ name }) => name === this.name) ?? { name: this.name, fingerprint: "" };
+    const descriptor = this.app.collection.descriptors.find(({ name }) => name === this.name) ?? {
+      name: this.name, fingerprint: ""
+    };
     this.axes = axesOf(this.app.server.extractors, descriptor);
     this.vector = this.vectors[this.name];
     this.component.max = this.vector.length - 1;
-    const choose = (key, entries, chosen) => el("select", { id: `view-${key}`, onchange: ({ target }) => {
-      this[key] = target.value;
-      this.#show();
-    } }, ...entries.map(([value, text]) => el("option", { value, text, selected: value === chosen })));
-    fill(
-      this.controls,
-      el("label", {}, el("span", { class: "unseen", text: "Descriptor" }), choose("name", Object.keys(this.vectors).map((name) => [name, name]), this.name)),
-      el("label", {}, el("span", { class: "unseen", text: "View" }), choose("view", Object.entries(VIEWS), this.view)),
-    );
+    const choose = (key, name, entries) => {
+      const turn = (value) => {
+        this[key] = value;
+        this.#show();
+      };
+      return select(entries, this[key], turn, { id: `view-${key}`, "aria-label": name });
+    };
+    const names = Object.keys(this.vectors).map((name) => [name, name]);
+    fill(this.controls, choose("name", "Which descriptor", names), choose("view", "View", Object.entries(VIEWS)));
     this.canvas.setAttribute("aria-label", this.#inWords());
     if (this.view === "grid") this.#drawGrid();
     else this.#drawBars(this.view === "log" ? this.#log() : (value) => value);
@@ -53,7 +66,8 @@ export class DescriptorView {
   #inWords() {
     const used = this.vector.filter((value) => value !== 0).length;
     const at = this.#largest();
-    return `${this.name}: ${this.vector.length} components, ${used} of them not 0; the largest is ${figures(this.vector[at])} at ${binName(this.axes, at) || at}`;
+    const largest = `the largest is ${figures(this.vector[at])} at ${binName(this.axes, at) || at}`;
+    return `${this.name}: ${this.vector.length} components, ${used} of them not 0; ${largest}`;
   }
 
   #largest() {
@@ -98,12 +112,16 @@ export class DescriptorView {
   #clean() {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, WIDE, HIGH);
-    return { context, ink: getComputedStyle(this.element.isConnected ? this.element : document.body).getPropertyValue("color") };
+    return {
+      context, ink: getComputedStyle(this.element.isConnected ? this.element : document.body).getPropertyValue("color")
+    };
   }
 
   /** The first axis down, the others across; without axes about four times as wide as high, as the canvas is. */
   #shape() {
-    const down = this.axes.length > 1 ? this.axes[0].labels.length : Math.max(1, Math.round(Math.sqrt((this.vector.length * HIGH) / WIDE)));
+    const down = this.axes.length > 1 ? this.axes[0].labels.length : Math.max(
+      1, Math.round(Math.sqrt((this.vector.length * HIGH) / WIDE))
+    );
     return { across: Math.ceil(this.vector.length / down), down };
   }
 

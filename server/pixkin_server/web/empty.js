@@ -1,6 +1,10 @@
 // What stands where there are no hits: what happened, and what to do.
 
 import { el } from "./elements.js";
+import { button } from "./fields.js";
+
+const FILTERED = "Every picture is left out by the filter; take a condition away.";
+const ALONE = "The query is the only picture here. Add more, or search with another one.";
 
 /** No collection yet. */
 export function noCollections() {
@@ -8,7 +12,11 @@ export function noCollections() {
     "div", { class: "empty" },
     el("h2", { text: "No collection yet" }),
     el("p", { text: "A collection holds the pictures to search. Make one on the machine of this server:" }),
-    el("pre", { tabindex: "0", "aria-label": "Commands" }, el("code", { text: "pixkin export-model efficientnet-lite0\npixkin index create photos --extractor efficientnet-lite0\npixkin index add photos ~/Pictures" })),
+    commands(
+      "pixkin export-model efficientnet-lite0",
+      "pixkin index create photos --extractor efficientnet-lite0",
+      "pixkin index add photos ~/Pictures",
+    ),
     el("p", { class: "soft", text: "This page goes on by itself as soon as there is one." }),
   );
 }
@@ -24,12 +32,17 @@ export function noHits(collection, state) {
     return el("div", { class: "empty" },
       el("h2", { text: `${collection.name} is empty` }),
       el("p", { text: "Add pictures to it; they can be searched as soon as they are in:" }),
-      el("pre", { tabindex: "0", "aria-label": "Command" }, el("code", { text: `pixkin index add ${collection.name} ~/Pictures` })));
+      commands(`pixkin index add ${collection.name} ~/Pictures`));
   }
   return el("div", { class: "empty" },
     el("h2", { text: "No picture fits" }),
-    el("p", { text: filters ? "Every picture is left out by the filter; take a condition away." : "The query is the only picture here. Add more, or search with another one." }));
+    el("p", { text: filters ? FILTERED : ALONE }));
 }
+
+/** Commands to run, which the keyboard can scroll. */
+const commands = (...lines) => el(
+  "pre", { tabindex: "0", "aria-label": "Commands" }, el("code", { text: lines.join("\n") })
+);
 
 /** The heading over pictures to start from. @param {number} count */
 export const startTitle = (count) => (count ? el("h2", { text: "Or start from one of these" }) : null);
@@ -43,6 +56,8 @@ export function trouble(message, ways) {
   return el(
     "div", { class: "trouble", role: "alert" },
     el("p", { text: message }),
-    ways.length ? el("div", { class: "ways" }, ...ways.map(({ text, act }) => el("button", { type: "button", text, onclick: act }))) : null,
+    ways.length ? el(
+      "div", { class: "ways" }, ...ways.map(({ text, act }) => button(text, act))
+    ) : null,
   );
 }

@@ -3,6 +3,7 @@
 import { fittedBox } from "./box.js";
 import { CropBox } from "./crop.js";
 import { el, fill } from "./elements.js";
+import { button } from "./fields.js";
 import { givesOriginals, pictureElement } from "./originals.js";
 import { recall } from "./pictures.js";
 import { drawPicture } from "./preview.js";
@@ -23,20 +24,30 @@ export class Example {
     this.frame = el("div", { class: "example-frame" });
     this.tools = el("div", { class: "example-tools" });
     this.sides = Object.fromEntries(SIDES.map((side) => [side, el("input", {
-      type: "number", min: side.length > 1 ? 1 : 0, step: 1, onchange: ({ target }) => this.#typed(side, target.valueAsNumber),
+      type: "number", min: side.length > 1 ? 1 : 0, step: 1,
+      onchange: ({ target }) => this.#typed(side, target.valueAsNumber),
     })]));
     this.numbers = el("div", { class: "example-box", role: "group", "aria-label": "Crop box in pixels" },
       ...SIDES.map((side) => el("label", {}, side, this.sides[side])));
     this.caption = el("p", { class: "example-name" });
-    this.amount = el("input", { type: "number", step: 0.1, onchange: ({ target }) => this.#weigh(target.valueAsNumber) });
-    this.sign = el("button", { type: "button", class: "quiet", text: "Less like this", onclick: () => this.#weigh(-this.query.weight) });
+    this.amount = el(
+      "input", { type: "number", step: 0.1, onchange: ({ target }) => this.#weigh(target.valueAsNumber) }
+    );
+    this.sign = button("Less like this", () => this.#weigh(-this.query.weight), { class: "quiet" });
     this.weight = el("div", { class: "example-weight" }, el("label", {}, "Weight", this.amount), this.sign);
     const head = el("div", { class: "example-head" }, this.caption, this.tools);
-    this.element = el("section", { class: "example", "aria-label": "Example" }, this.frame, head, this.numbers, this.weight);
+    this.element = el(
+      "section", { class: "example", "aria-label": "Example" }, this.frame, head, this.numbers, this.weight
+    );
     this.ready = "id" in query ? this.#showItem(query.id) : this.#showPicture(query.picture);
   }
 
-  /** Bring the card up to the query. @param {import("./state.js").Query} query @param {number} at @param {number} count */
+  /**
+   * Bring the card up to the query.
+   * @param {import("./state.js").Query} query
+   * @param {number} at
+   * @param {number} count
+   */
   show(query, at, count) {
     this.at = at;
     this.query = query;
@@ -70,7 +81,13 @@ export class Example {
       if (this.query?.box) this.crop.show(this.query.box);
       fill(this.frame, canvas, this.crop.element);
     } catch {
-      fill(this.frame, el("p", { class: "no-picture", text: "this browser cannot show the picture; the server may read it all the same" }));
+      fill(
+        this.frame,
+        el(
+          "p",
+          { class: "no-picture", text: "this browser cannot show the picture; the server may read it all the same" }
+        )
+      );
     }
     const pixels = this.size ? ` · ${this.size.width} × ${this.size.height}` : "";
     fill(this.caption, el("span", { text: this.name, title: this.name }), el("small", { text: pixels }));
@@ -80,17 +97,18 @@ export class Example {
   #showTools() {
     const boxed = "box" in this.query && this.query.box;
     const id = `example-${this.at}`;
-    const crop = this.crop && el("button", {
-      type: "button", class: "quiet", id: `${id}-crop`, text: boxed ? "Whole picture" : "Crop",
-      onclick: () => (boxed ? this.#set({ box: null }) : this.crop.begin()),
-    });
-    const original = "id" in this.query && givesOriginals(this.app) && el("button", {
-      type: "button", class: "quiet", id: `${id}-crop`, text: "Crop", onclick: () => this.app.askWithOriginal(this.at),
-    });
-    fill(this.tools, crop, original, el("button", {
-      type: "button", class: "quiet", id: `${id}-away`, "aria-label": `Take away ${this.name}`, title: "Take away", text: "✕",
-      onclick: () => this.app.ask(this.app.state.queries.filter((_, at) => at !== this.at)),
-    }));
+    const cropping = { class: "quiet", id: `${id}-crop` };
+    const crop = () => (boxed ? this.#set({ box: null }) : this.crop.begin());
+    const away = () => this.app.ask(this.app.state.queries.filter((_, at) => at !== this.at));
+    fill(
+      this.tools,
+      this.crop && button(boxed ? "Whole picture" : "Crop", crop, cropping),
+      "id" in this.query && givesOriginals(this.app)
+        && button("Crop", () => this.app.askWithOriginal(this.at), cropping),
+      button(
+        "✕", away, { class: "quiet", id: `${id}-away`, "aria-label": `Take away ${this.name}`, title: "Take away" }
+      ),
+    );
   }
 
   #showNumbers(box = this.query.box) {

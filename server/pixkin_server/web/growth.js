@@ -2,6 +2,7 @@
 
 import { call, collectionPath } from "./api.js";
 import { el, fill } from "./elements.js";
+import { button, check } from "./fields.js";
 
 const SOON_MS = 2000;
 const LATER_MS = 15_000;
@@ -79,20 +80,22 @@ export class Growth {
 
   #offer(now) {
     const more = Number(now.items) - this.items;
-    const text = more > 0 ? `${more.toLocaleString("en")} more ${more === 1 ? "picture" : "pictures"} since this search` : "The collection has changed since this search";
+    const pictures = `${more.toLocaleString("en")} more ${more === 1 ? "picture" : "pictures"}`;
+    const what = more > 0 ? pictures : "The collection has changed";
+    const text = `${what} since this search`;
     fill(
       this.element, el("span", { text }),
-      el("button", { type: "button", id: "refresh", text: "Search again", onclick: () => this.refresh() }),
+      button("Search again", this.refresh, { id: "refresh" }),
       this.#choice("keep searching while it grows"),
     );
   }
 
   #choice(text) {
-    const box = el("input", { type: "checkbox", id: "automatic", checked: this.automatic, onchange: () => {
-      this.automatic = box.checked;
-      if (this.automatic) this.refresh();
+    const turn = (automatic) => {
+      this.automatic = automatic;
+      if (automatic) this.refresh();
       else this.settle();
-    } });
-    return el("label", { class: "check" }, box, text);
+    };
+    return check(text, this.automatic, turn, { id: "automatic" });
   }
 }

@@ -27,7 +27,12 @@ export class Head {
     fill(
       this.select,
       !known && el("option", { value: state.collection, text: state.collection || "choose …", selected: true }),
-      ...collections.map(({ name, items }) => el("option", { value: name, text: `${name} · ${Number(items).toLocaleString("en")}`, selected: name === state.collection })),
+      ...collections.map(
+        ({ name, items }) => el(
+          "option",
+          { value: name, text: `${name} · ${Number(items).toLocaleString("en")}`, selected: name === state.collection }
+        )
+      ),
     );
     const [first] = state.queries;
     document.title = first && "id" in first ? `${first.id} · pixkin` : "pixkin";

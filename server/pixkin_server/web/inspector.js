@@ -4,13 +4,17 @@ import { item as askItem, search } from "./api.js";
 import { figures, pathParts } from "./card.js";
 import { DescriptorView } from "./descriptorview.js";
 import { byId, el, fill } from "./elements.js";
+import { trouble } from "./empty.js";
+import { button } from "./fields.js";
 import { originalOf, pictureElement } from "./originals.js";
 import { recall } from "./pictures.js";
-import { drawCrop } from "./preview.js";
+import { drawPicture } from "./preview.js";
 import { chosen, measureOf, searchRequest } from "./request.js";
 import { queryPictures } from "./searching.js";
 import { plainSettings } from "./state.js";
 import { explainedRegions, explanationSection } from "./why.js";
+
+const NO_HIT = "It is not among the hits that are shown.";
 
 /** The dialog. */
 export class Inspector {
@@ -41,14 +45,22 @@ export class Inspector {
     const { collection } = this.app;
     if (!collection) return;
     const { name } = pathParts(state.item);
-    const close = el("button", { type: "button", class: "quiet", id: "inspector-close", "aria-label": "Close", text: "✕", onclick: () => this.dialog.close() });
     this.pair = el("div", { class: "pair" });
     this.told = el("div", { class: "told" });
     this.body = el("div", { class: "inspector-body" });
-    const walk = (text, by, label) => el("button", { type: "button", class: "quiet", id: `inspector-${label.toLowerCase()}`, "aria-label": `${label} picture`, text, onclick: () => this.#walk(by) });
-    fill(this.dialog,
-      el("header", { class: "inspector-head" }, el("h2", { id: "inspector-title", text: name, title: state.item }), walk("‹", -1, "Previous"), walk("›", 1, "Next"), close),
-      el("div", { class: "inspector-top" }, this.pair, this.told), this.body);
+    const quiet = (text, id, does, act) => button(
+      text, act, { class: "quiet", id: `inspector-${id}`, "aria-label": does }
+    );
+    fill(
+      this.dialog,
+      el("header", { class: "inspector-head" },
+        el("h2", { id: "inspector-title", text: name, title: state.item }),
+        quiet("‹", "previous", "Previous picture", () => this.#walk(-1)),
+        quiet("›", "next", "Next picture", () => this.#walk(1)),
+        quiet("✕", "close", "Close", () => this.dialog.close())),
+      el("div", { class: "inspector-top" }, this.pair, this.told),
+      this.body,
+    );
     if (!this.dialog.open) this.dialog.showModal();
     try {
       const found = await askItem(state.collection, state.item, signal);
@@ -61,14 +73,16 @@ export class Inspector {
       const [compared] = chosen((state.beside && state.other) || state.settings, collection);
       fill(this.body, why, found.vectors?.length ? new DescriptorView(this.app, found, compared?.name).element : null);
       if (hit) await this.#explain(state, hit, why, signal);
-      else if (state.queries.length) fill(why, el("p", { class: "note", text: "It is not among the hits that are shown." }));
+      else if (state.queries.length) fill(why, el("p", { class: "note", text: NO_HIT }));
     } catch (error) {
-      if (error.name !== "AbortError") fill(this.body, el("p", { class: "trouble", role: "alert", text: error.message }));
+      if (error.name !== "AbortError") fill(this.body, trouble(error.message, []));
     }
   }
 
   async #showPair(state, item, hit) {
-    const frame = (picture, caption) => el("figure", {}, el("div", { class: "framed" }, picture), el("figcaption", { class: "soft", text: caption }));
+    const frame = (picture, caption) => el(
+      "figure", {}, el("div", { class: "framed" }, picture), el("figcaption", { class: "soft", text: caption })
+    );
     const found = pictureElement(this.app, item.id, { large: true, alt: item.id });
     const example = hit && await this.#example(state);
     const more = state.queries.length > 1 ? `first of ${state.queries.length} examples` : "the example";
@@ -78,10 +92,15 @@ export class Inspector {
   async #example({ queries: [first] }) {
     if ("id" in first) return pictureElement(this.app, first.id, { large: true, alt: `The example ${first.id}` });
     const file = await recall(first.picture);
-    const drawn = file && await drawCrop(file, first.box).catch(() => null);
-    drawn?.setAttribute("role", "img");
-    drawn?.setAttribute("aria-label", "The example");
-    return drawn ?? null;
+    if (!file) return null;
+    try {
+      const { canvas } = await drawPicture(file, first.box);
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", "The example");
+      return canvas;
+    } catch {
+      return null; // the server reads more formats than this browser
+    }
   }
 
   #facts(item, hit) {
@@ -91,23 +110,31 @@ export class Inspector {
       ...(hit && { Rank: String(hit.rank), Score: hit.score.toPrecision(7), Value: hit.value.toPrecision(7) }),
       ...(item.width && { Size: `${item.width} × ${item.height}` }),
       ...(![`${item.root}/${item.id}`, item.id, ""].includes(item.source) && { Source: item.source }),
-      ...Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value.text ?? value.number)])),
+      ...Object.fromEntries(
+        Object.entries(attributes).map(([key, value]) => [key, String(value.text ?? value.number)])
+      ),
     };
-    const rows = Object.entries(facts).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text, class: typeof text === "string" && /^[-\d.e]+$/.test(text) ? "number" : "" })]);
-    const tags = labels.map((label) => el("button", { type: "button", class: "tag", title: "Only pictures with this label", text: label, onclick: () => this.#only(label) }));
-    return el("dl", { class: "facts" }, ...rows, tags.length ? el("dt", { text: "Labels" }) : null, tags.length ? el("dd", {}, ...tags) : null);
+    const rows = Object.entries(facts).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })]);
+    const told = { class: "tag", title: "Only pictures with this label" };
+    const tags = labels.map((label) => button(label, () => this.#only(label), told));
+    return el(
+      "dl", { class: "facts" }, ...rows, ...(tags.length ? [el("dt", { text: "Labels" }), el("dd", {}, ...tags)] : [])
+    );
   }
 
   #actions(item) {
     const { app } = this;
+    const { queries } = app.state;
     const original = originalOf(app, item);
-    const queries = () => app.state.queries;
+    const less = () => app.ask([...queries, { id: item.id, weight: -0.5 }]);
     return el(
       "div", { class: "ways" },
-      el("button", { type: "button", class: "primary", text: "Search with it", onclick: () => app.take([{ id: item.id }]) }),
-      queries().length ? el("button", { type: "button", text: "More like this too", onclick: () => app.take([{ id: item.id }], { add: true }) }) : null,
-      queries().length ? el("button", { type: "button", text: "Less like this", onclick: () => app.ask([...queries(), { id: item.id, weight: -0.5 }]) }) : null,
-      original && el("a", { class: "button", href: original, target: "_blank", rel: "noopener noreferrer", text: "Original" }),
+      button("Search with it", () => app.take([{ id: item.id }]), { class: "primary" }),
+      queries.length && button("More like this too", () => app.take([{ id: item.id }], { add: true })),
+      queries.length && button("Less like this", less),
+      original && el(
+        "a", { class: "button", href: original, target: "_blank", rel: "noopener noreferrer", text: "Original" }
+      ),
     );
   }
 
@@ -129,7 +156,9 @@ export class Inspector {
     const request = searchRequest(state, settings, { size: 1, offset: hit.rank - 1, explain: true }, collection);
     const reply = await search(request, await queryPictures(state), signal);
     const explanations = reply.ids?.[0] === hit.id ? reply.explanations?.[0]?.descriptors ?? [] : null;
-    if (!explanations) return fill(place, el("p", { class: "note", text: "The collection has changed since this search. Search again to see why." }));
+    if (!explanations) return fill(
+      place, el("p", { class: "note", text: "The collection has changed since this search. Search again to see why." })
+    );
     for (const framed of this.pair.querySelectorAll(".framed")) {
       const drawing = explainedRegions(this.app, explanations);
       if (drawing) framed.append(drawing);
@@ -140,19 +169,25 @@ export class Inspector {
 
   #whyNot(choices, kinds, state) {
     const names = choices.map(({ name }) => name);
-    const fits = this.app.collection.descriptors.find(({ name, non_negative: positive }) => positive && names.includes(name))
+    const fits = this.app.collection.descriptors.find(
+      ({ name, non_negative: positive }) => positive && names.includes(name)
+    )
       ?? this.app.collection.descriptors.find(({ non_negative: positive }) => positive);
     const mass = Object.entries(kinds).filter(([, kind]) => kind === "mass").map(([name]) => name);
     const measures = [...new Set(choices.map((choice) => measureOf(choice, this.app.collection)))].join(" and ");
     const measure = fits && kinds[fits.default_measure] === "mass" ? fits.default_measure : mass[0];
     const change = () => this.app.go({
-      [state.beside ? "other" : "settings"]: { ...((state.beside ? state.other : state.settings) ?? plainSettings()), descriptors: [{ name: fits.name, measure, weight: 1 }] },
+      [state.beside ? "other" : "settings"]: {
+        ...((state.beside ? state.other : state.settings) ?? plainSettings()),
+        descriptors: [{ name: fits.name, measure, weight: 1 }]
+      },
       pages: 1,
     });
     return el("section", { class: "why" },
       el("h3", { text: "Why this hit" }),
-      el("p", { text: `${measures} compares all components at once, so no bin or region can be named. Measures of mass, such as ${measure}, add up what each bin contributes.` }),
-      fits && measure ? el("button", { type: "button", id: "explain-by", text: `Compare by ${fits.name} ${measure}`, onclick: change }) : null);
+      el("p", { text: `${measures} compares all components at once, so no bin or region can be named.` }),
+      el("p", { text: `Measures of mass, such as ${measure}, add up what each bin contributes.` }),
+      fits && button(`Compare by ${fits.name} ${measure}`, change, { id: "explain-by" }));
   }
 
   #press(event) {

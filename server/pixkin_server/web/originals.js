@@ -14,21 +14,29 @@ export function originalOf(app, { id, source = "" }) {
 }
 
 /** Whether the server gives the files that the collection was made of. @param {import("./app.js").App} app */
-export const givesOriginals = ({ collection, server }) => Boolean(server.settings.originals && collection?.roots?.length);
+export const givesOriginals = ({ collection, server }) => Boolean(
+  server.settings.originals && collection?.roots?.length
+);
 
 /**
  * Return the picture of an item, or words where none is kept.
  * @param {import("./app.js").App} app
  * @param {string} id
- * @param {{large?: boolean, alt?: string, loading?: string, decoding?: string}} [how] `large`: the original where there is one.
+ * @param {{large?: boolean, alt?: string, loading?: string, decoding?: string}} [how]
+ *   `large`: the original where there is one.
  */
 export function pictureElement(app, id, { large = false, ...set } = {}) {
   const { collection } = app;
   const none = () => el("span", { class: "no-picture", text: "no picture is kept" });
-  const encoded = collection?.descriptors.some(({ fingerprint }) => fingerprint); // imported vectors came without pictures
+  const encoded = collection?.descriptors.some(
+    ({ fingerprint }) => fingerprint
+  ); // imported vectors came without pictures
   const original = givesOriginals(app) && (large || !collection.thumbnails);
   if (!encoded || !(original || collection.thumbnails)) return none();
-  const picture = el("img", { src: itemPath(collection.name, id, original ? "original" : "thumbnail"), alt: "", draggable: "false", ...set });
+  const picture = el(
+    "img",
+    { src: itemPath(collection.name, id, original ? "original" : "thumbnail"), alt: "", draggable: "false", ...set }
+  );
   picture.addEventListener("error", () => picture.replaceWith(none()));
   return picture;
 }

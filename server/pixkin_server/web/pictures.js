@@ -45,7 +45,9 @@ export function contentKey(bytes) {
 /** @returns {Promise<IDBDatabase>} */
 function open() {
   const opening = indexedDB.open("pixkin", 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore("pictures", { keyPath: "key" }).createIndex("at", "at");
+  opening.onupgradeneeded = () => opening.result.createObjectStore(
+    "pictures", { keyPath: "key" }
+  ).createIndex("at", "at");
   return done(opening);
 }
 

@@ -54,13 +54,17 @@ export class Precision {
   async #curves(state, collection, signal) {
     const { id } = state.queries[0];
     const { labels = [] } = await item(state.collection, id, signal);
-    if (!labels.length) return [el("p", { class: "note", text: `${id} has no labels, so no hit can be told right or wrong.` })];
+    if (!labels.length) return [
+      el("p", { class: "note", text: `${id} has no labels, so no hit can be told right or wrong.` })
+    ];
     const size = Math.max(1, Math.min(MOST, Number(collection.items) - (state.settings.self ? 0 : 1)));
     const rankings = await Promise.all(settingsOf(state).map(async (settings) => {
       const deep = { ...settings, candidates: settings.candidates.replace(/:depth=\d+/, "") };
       return hitsOf(await search(searchRequest(state, deep, { size, offset: 0 }, collection), [], signal));
     }));
-    const curves = rankings.map((hits) => precisionAt(hits.map((hit) => hit.labels.some((label) => labels.includes(label)))));
+    const curves = rankings.map(
+      (hits) => precisionAt(hits.map((hit) => hit.labels.some((label) => labels.includes(label))))
+    );
     return [
       el("h3", { text: `Precision against rank: hits with the label ${labels.join(" or ")}` }),
       el("div", { class: "precision-body" }, chart(curves), table(curves)),
@@ -85,18 +89,39 @@ function chart(curves) {
     svg("line", { class: "rule", x1: EDGE.left, x2: WIDE - EDGE.right, y1: down(share), y2: down(share) }),
     svg("text", { x: EDGE.left - 6, y: down(share) + 4, "text-anchor": "end", text: String(share) })));
   const ticks = [1, Math.round(longest / 4), Math.round(longest / 2), Math.round((longest * 3) / 4), longest];
-  const marks = [...new Set(ticks)].filter(Boolean).map((k) => svg("text", { x: across(k - 1), y: HIGH - 6, "text-anchor": "middle", text: String(k) }));
-  const lines = curves.map((curve, at) => svg("polyline", { class: `curve ${"ab"[at]}`, points: curve.map((share, place) => `${across(place).toFixed(1)},${down(share).toFixed(1)}`).join(" ") }));
+  const marks = [...new Set(ticks)].filter(Boolean).map(
+    (k) => svg("text", { x: across(k - 1), y: HIGH - 6, "text-anchor": "middle", text: String(k) })
+  );
+  const lines = curves.map(
+    (curve, at) => svg(
+      "polyline",
+      {
+        class: `curve ${"ab"[at]}`,
+        points: curve.map((share, place) => `${across(place).toFixed(1)},${down(share).toFixed(1)}`).join(" ")
+      }
+    )
+  );
   const label = curves.map((curve, at) => `${curves.length > 1 ? `${"AB"[at]}: ` : ""}${shares(curve)}`).join("; ");
-  return svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Precision: ${label}` }, ...grid, ...marks, ...lines);
+  return svg(
+    "svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `Precision: ${label}` }, ...grid, ...marks,
+    ...lines
+  );
 }
 
 function table(curves) {
   const ranks = READ.filter((k) => curves.some((curve) => k <= curve.length));
-  const row = (curve, at) => el("tr", {}, curves.length > 1 && el("th", { scope: "row", class: "ab"[at], text: "AB"[at] }), ...ranks.map((k) => el("td", { text: curve[k - 1]?.toFixed(2) ?? "" })));
+  const row = (curve, at) => el(
+    "tr", {}, curves.length > 1 && el("th", { scope: "row", class: "ab"[at], text: "AB"[at] }),
+    ...ranks.map((k) => el("td", { text: curve[k - 1]?.toFixed(2) ?? "" }))
+  );
   return el("table", {},
-    el("thead", {}, el("tr", {}, curves.length > 1 && el("td"), ...ranks.map((k) => el("th", { scope: "col", text: `P@${k}` })))),
+    el(
+      "thead", {},
+      el("tr", {}, curves.length > 1 && el("td"), ...ranks.map((k) => el("th", { scope: "col", text: `P@${k}` })))
+    ),
     el("tbody", {}, ...curves.map(row)));
 }
 
-const shares = (curve) => READ.filter((k) => k <= curve.length).map((k) => `${curve[k - 1].toFixed(2)} at ${k}`).join(", ");
+const shares = (curve) => READ.filter((k) => k <= curve.length).map(
+  (k) => `${curve[k - 1].toFixed(2)} at ${k}`
+).join(", ");

@@ -5,30 +5,18 @@ import { el } from "./elements.js";
 const LONGEST = 1200;
 
 /**
- * Draw a picture.
+ * Draw a picture, or the part of it within a box.
  * @param {File} file
+ * @param {import("./box.js").Box|null} [box]
  * @returns {Promise<{canvas: HTMLCanvasElement, size: import("./box.js").Size}>} `size` is that of the full picture.
  *   Rejects where the browser cannot read the file.
  */
-export async function drawPicture(file) {
+export async function drawPicture(file, box = null) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   const size = { width: bitmap.width, height: bitmap.height };
-  const canvas = drawPart(bitmap, { x: 0, y: 0, ...size });
+  const canvas = drawPart(bitmap, box ?? { x: 0, y: 0, ...size });
   bitmap.close();
   return { canvas, size };
-}
-
-/**
- * Draw the part of a picture within a box.
- * @param {File} file
- * @param {import("./box.js").Box|null} box
- * @returns {Promise<HTMLCanvasElement>}
- */
-export async function drawCrop(file, box) {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-  const canvas = drawPart(bitmap, box ?? { x: 0, y: 0, width: bitmap.width, height: bitmap.height });
-  bitmap.close();
-  return canvas;
 }
 
 function drawPart(bitmap, { x, y, width, height }) {

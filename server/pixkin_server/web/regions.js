@@ -18,12 +18,17 @@ export function regionDrawing(regions, order) {
     const above = stacked.slice(at + 1).map(({ outline }) => shape(outline, { fill: "#000" }));
     const strength = Math.abs(region.contribution) / most;
     return svg("g", {},
-      svg("mask", { id, maskUnits: "userSpaceOnUse", x: 0, y: 0, width: 1, height: 1 }, shape(region.outline, { fill: "#fff" }), ...above),
+      svg(
+        "mask", { id, maskUnits: "userSpaceOnUse", x: 0, y: 0, width: 1, height: 1 },
+        shape(region.outline, { fill: "#fff" }), ...above
+      ),
       svg("g", { mask: `url(#${id})` },
         svg("rect", { class: "tint", width: 1, height: 1, "fill-opacity": (0.6 * strength).toFixed(3) }),
         shape(region.outline, { class: "outline" })));
   });
-  return svg("svg", { class: "regions", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, ...parts);
+  return svg(
+    "svg", { class: "regions", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, ...parts
+  );
 }
 
 /** @param {{box: any, ellipse?: boolean}} outline @param {Record<string, string>} set */

@@ -38,7 +38,9 @@ function query(one) {
 
 function plan(settings, collection) {
   const descriptors = chosen(settings, collection).map(({ name, measure, weight }) => ({ name, measure, weight }));
-  const said = { fuse: descriptors.length > 1 ? settings.fuse : "", candidates: settings.candidates, expand: settings.expand };
+  const said = {
+    fuse: descriptors.length > 1 ? settings.fuse : "", candidates: settings.candidates, expand: settings.expand
+  };
   return {
     descriptors,
     rerank: settings.rerank,

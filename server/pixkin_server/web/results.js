@@ -4,8 +4,10 @@ import { items } from "./api.js";
 import { card } from "./card.js";
 import { byId, el, fill, say } from "./elements.js";
 import { noCollections, noHits, startTitle, trouble } from "./empty.js";
+import { button } from "./fields.js";
 import { Growth } from "./growth.js";
 import { movesBetween } from "./moves.js";
+import { pictureElement } from "./originals.js";
 import { Precision } from "./precision.js";
 import { Searching, settingsOf, stateKey } from "./searching.js";
 import { plainSettings } from "./state.js";
@@ -13,6 +15,7 @@ import { summary } from "./summary.js";
 import { timingBar } from "./timings.js";
 
 const FIRST = 24; // pictures that are asked for at once; those below the fold follow as they come near
+const PATIENCE_MS = 120;
 const STARTS = ["", ..."5CMSbcdefhmprt"];
 const FEW = 3;
 
@@ -60,7 +63,12 @@ export class Results {
     return this.rankings[beside ? 1 : 0]?.hits.find((hit) => hit.id === id);
   }
 
-  /** Return the id of the hit before (-1) or after (1) one that is shown. @param {string} id @param {boolean} beside @param {number} by */
+  /**
+   * Return the id of the hit before (-1) or after (1) one that is shown.
+   * @param {string} id
+   * @param {boolean} beside
+   * @param {number} by
+   */
   beside(id, beside, by) {
     const hits = this.rankings[beside ? 1 : 0]?.hits ?? [];
     const at = hits.findIndex((hit) => hit.id === id);
@@ -70,7 +78,9 @@ export class Results {
   #showMissing(state) {
     this.#clear("missing");
     if (!this.app.server.collections.length) return fill(this.columns, noCollections());
-    const ways = this.app.server.collections.slice(0, 5).map(({ name }) => ({ text: `Show ${name}`, act: () => this.app.change(name) }));
+    const ways = this.app.server.collections.slice(0, 5).map(
+      ({ name }) => ({ text: `Show ${name}`, act: () => this.app.change(name) })
+    );
     fill(this.notes, trouble(`There is no collection ${state.collection} on this server. Choose one that is:`, ways));
   }
 
@@ -81,7 +91,10 @@ export class Results {
     try {
       const found = await spread(collection.name, this.searching.abort());
       fill(this.head, startTitle(found.length));
-      const grid = el("ol", { class: "grid", "aria-label": "Pictures of the collection" }, ...found.map((each) => card(this.app, each, { eager: true })));
+      const grid = el(
+        "ol", { class: "grid", "aria-label": "Pictures of the collection" },
+        ...found.map((each) => card(this.app, each, { eager: true }))
+      );
       fill(this.columns, found.length ? grid : noHits(collection, state));
     } catch (error) {
       this.#complainOf(error);
@@ -100,7 +113,10 @@ export class Results {
     }
     this.#busy(true);
     try {
-      this.#showRankings(state, collection, await this.searching.run(state, collection));
+      const rankings = await this.searching.run(state, collection);
+      await picturesReady(this.app, rankings);
+      if (this.key !== key) return;
+      this.#showRankings(state, collection, rankings);
       this.growth.settle();
     } catch (error) {
       this.#complainOf(error);
@@ -113,10 +129,10 @@ export class Results {
     try {
       const longer = await this.searching.more(state, collection, this.rankings);
       this.key = stateKey({ ...state, pages: state.pages + 1 });
-      const seen = this.rankings.map(({ hits }) => hits.length);
+      const seen = this.rankings[0].hits.length;
       this.#showRankings(state, collection, longer);
       this.app.go({ pages: state.pages + 1 }, { replace: true });
-      this.columns.querySelectorAll("ol")[0]?.children[seen[0]]?.querySelector("button")?.focus({ preventScroll: true });
+      this.columns.querySelector("ol")?.children[seen]?.querySelector("button").focus({ preventScroll: true });
     } catch (error) {
       this.#complainOf(error);
     }
@@ -132,7 +148,7 @@ export class Results {
     this.columns.classList.toggle("two", !one);
     fill(this.columns, ...rankings.map((ranking, at) => this.#column(ranking, at, collection)));
     const more = rankings.some((ranking) => ranking.more);
-    fill(this.foot, more && el("button", { type: "button", id: "more", text: "More", onclick: () => this.#more() }));
+    fill(this.foot, more && button("More", () => this.#more(), { id: "more" }));
     this.precision.show(state, collection);
     say(one ? spoken(first) : rankings.map((ranking, at) => `${"AB"[at]}: ${spoken(ranking)}`).join(" "));
     this.#whenShown(first);
@@ -140,14 +156,16 @@ export class Results {
 
   #headline(state, collection) {
     const [first] = this.rankings;
-    const count = first.hits.length;
-    const timing = this.rankings.length === 1 && first.reply && timingBar(first.reply.timings ?? []);
+    const one = this.rankings.length === 1;
+    const said = ` ${first.hits.length.toLocaleString("en")} of ${Number(collection.items).toLocaleString("en")}`;
+    const compare = () => this.app.go({ other: state.other ? null : structuredClone(state.settings), pages: 1 });
     return [
-      first.trouble && this.rankings.length === 1 ? el("h2", { text: "No answer" }) : el("h2", {}, "Most alike", el("small", { text: ` ${count.toLocaleString("en")} of ${Number(collection.items).toLocaleString("en")}` })),
-      timing && el("div", { class: "timing-slot" }, timing),
+      one && first.trouble ? el("h2", { text: "No answer" }) : el("h2", {}, "Most alike", el("small", { text: said })),
+      one && first.reply && el("div", { class: "timing-slot" }, timingBar(first.reply.timings ?? [])),
       el("div", { class: "tools" },
-        this.precision.applies(state) && el("button", { type: "button", id: "precision", "aria-pressed": String(state.precision), text: "Precision", onclick: () => this.app.go({ precision: !state.precision }) }),
-        el("button", { type: "button", id: "compare", "aria-pressed": String(Boolean(state.other)), text: "Compare", onclick: () => this.app.go({ other: state.other ? null : structuredClone(state.settings), pages: 1 }) })),
+        this.precision.applies(state)
+          && turnable("precision", "Precision", state.precision, () => this.app.go({ precision: !state.precision })),
+        turnable("compare", "Compare", Boolean(state.other), compare)),
     ];
   }
 
@@ -157,7 +175,9 @@ export class Results {
       ? movesBetween(...this.rankings.map(({ hits }) => hits.map(({ id }) => id))) : null;
     const name = "AB"[at];
     const label = one ? "Most alike" : `Most alike by settings ${name}`;
-    const cards = ranking.hits.map((hit, place) => card(this.app, hit, { eager: place < FIRST, move: changes?.moves.get(hit.id), other: at === 1 }));
+    const cards = ranking.hits.map(
+      (hit, place) => card(this.app, hit, { eager: place < FIRST, move: changes?.moves.get(hit.id), other: at === 1 })
+    );
     return el(
       "section", { class: "column", "aria-label": label },
       el("header", { class: "column-head" },
@@ -167,7 +187,9 @@ export class Results {
         changes && el("p", { class: "changes", text: changed(changes, ranking.hits.length) })),
       el("div", {},
         !one && ranking.trouble && this.#refused(ranking, at === 1),
-        cards.length ? el("ol", { class: "grid", "aria-label": label }, ...cards) : !ranking.trouble && noHits(collection, this.app.state),
+        cards.length ? el(
+          "ol", { class: "grid", "aria-label": label }, ...cards
+        ) : !ranking.trouble && noHits(collection, this.app.state),
         changes?.gone.length && this.#gone(changes.gone)),
     );
   }
@@ -200,7 +222,9 @@ export class Results {
   #complainOf(error) {
     if (error.name === "AbortError") return;
     this.#clear("");
-    this.#complain(error.message, error.reason === "MISSING_PICTURE" ? [] : [{ text: "Try again", act: () => this.refresh() }]);
+    this.#complain(
+      error.message, error.reason === "MISSING_PICTURE" ? [] : [{ text: "Try again", act: () => this.refresh() }]
+    );
   }
 
   #clear(key) {
@@ -222,7 +246,9 @@ export class Results {
     const { given } = this.app;
     if (!given || !reply) return;
     this.app.given = 0;
-    const inView = [...this.columns.querySelectorAll("img")].filter((picture) => picture.getBoundingClientRect().top < innerHeight);
+    const inView = [...this.columns.querySelectorAll("img")].filter(
+      (picture) => picture.getBoundingClientRect().top < innerHeight
+    );
     await Promise.all(inView.map((picture) => picture.decode().catch(() => {})));
     await new Promise(requestAnimationFrame);
     const end = performance.now();
@@ -234,6 +260,8 @@ export class Results {
   }
 }
 
+const turnable = (id, text, on, turn) => button(text, turn, { id, "aria-pressed": String(on) });
+
 const spoken = ({ hits, trouble: why }) =>
   why || (hits.length ? `${hits.length} pictures; most alike: ${hits[0].id}.` : "No picture fits.");
 
@@ -242,9 +270,24 @@ const changed = ({ moves, gone, kept }, count) => {
   return `${kept} of ${kept + gone.length} kept, ${still} at the same rank, ${count - kept} new`;
 };
 
+/**
+ * Wait until the first pictures are there, but not for long: hits that appear at once cost one frame, hits that trickle
+ * in cost ten.
+ */
+function picturesReady(app, rankings) {
+  const first = rankings.flatMap(({ hits }) => hits.slice(0, FIRST));
+  const pictures = first.map(({ id }) => pictureElement(app, id)).filter(
+    (picture) => picture instanceof HTMLImageElement
+  );
+  const ready = Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
+  return Promise.race([ready, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+}
+
 /** Return pictures from all over a collection, by where their ids may begin. */
 async function spread(collection, signal) {
-  const pages = await Promise.all(STARTS.map((after) => items(collection, { size: after ? FEW : FIRST, after }, signal)));
+  const pages = await Promise.all(
+    STARTS.map((after) => items(collection, { size: after ? FEW : FIRST, after }, signal))
+  );
   const [first, ...others] = pages;
   const found = new Map([...first.slice(0, FEW), ...others.flat(), ...first].map((each) => [each.id, each]));
   return [...found.values()].slice(0, FIRST).sort((one, other) => (one.id < other.id ? -1 : 1));

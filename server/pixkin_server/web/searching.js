@@ -114,7 +114,8 @@ export async function queryPictures(state) {
   const pictures = found.filter((file) => file !== undefined);
   if (pictures.length === found.length) return pictures;
   throw new Refusal("MISSING_PICTURE",
-    "The picture of this link is not in this browser: pictures stay where they were dropped. Drop or paste the same picture here to see this search.");
+    "The picture of this link is not in this browser: pictures stay where they were dropped. "
+    + "Drop or paste the same picture here to see this search.");
 }
 
 async function rank(state, settings, page, collection, pictures, signal) {

@@ -1,6 +1,7 @@
 // Fields for stages and their options, made from what the server says that it takes.
 
 import { el } from "./elements.js";
+import { field, select } from "./fields.js";
 
 /**
  * Return a field that chooses a stage.
@@ -12,10 +13,8 @@ import { el } from "./elements.js";
  * @param {string} [none] The text of no stage, where there may be none.
  */
 export function stageSelect(id, label, stages, chosen, choose, none = "") {
-  return el("label", { class: "field" }, el("span", { text: label }),
-    el("select", { id, onchange: ({ target }) => choose(target.value) },
-      none ? el("option", { value: "", text: none, selected: !chosen }) : null,
-      ...stages.map(({ name }) => el("option", { value: name, text: name, selected: name === chosen }))));
+  const entries = stages.map(({ name }) => [name, name]);
+  return field(label, select(none ? [["", none], ...entries] : entries, chosen, choose, { id }));
 }
 
 /**
@@ -28,21 +27,26 @@ export function stageSelect(id, label, stages, chosen, choose, none = "") {
 export function optionFields(prefix, known, stage, change) {
   if (!known) return null;
   const set = (key, value) => {
-    const options = Object.fromEntries(known.options.map((option) => [option.key, option.key === key ? value : stage.options[option.key] ?? ""]));
+    const options = Object.fromEntries(
+      known.options.map((option) => [option.key, option.key === key ? value : stage.options[option.key] ?? ""])
+    );
     change({ ...stage, options });
   };
   return el("div", { class: "options" },
     known.note && el("p", { class: "hint soft", text: known.note }),
-    ...known.options.map((option) => field(`${prefix}-${option.key}`, option, stage.options[option.key] ?? "", (value) => set(option.key, value))));
+    ...known.options.map((option) => optionField(`${prefix}-${option.key}`, option, stage.options[option.key] ?? "",
+      (value) => set(option.key, value))));
 }
 
-function field(id, option, value, set) {
+function optionField(id, option, value, set) {
   const { key, kind, default: usual, lowest, highest, choices = [], required, note = "" } = option;
   const label = el("span", { text: key, title: note });
   if (choices.length) {
-    const select = el("select", { id, onchange: ({ target }) => set(target.value === usual ? "" : target.value) },
-      ...choices.map((choice) => el("option", { value: choice, text: choice, selected: choice === (value || usual) })));
-    return el("label", { class: "option" }, label, select);
+    const choose = (choice) => set(choice === usual ? "" : choice);
+    return el(
+      "label", { class: "option" }, label,
+      select(choices.map((choice) => [choice, choice]), value || usual, choose, { id })
+    );
   }
   const number = kind !== "text";
   return el("label", { class: "option" }, label, el("input", {

@@ -90,7 +90,9 @@ function parseQuery(text) {
   /** @type {Record<string, string>} */
   const told = {};
   let rest = text;
-  for (let part; (part = /^(weight|box)=([^;]*);/.exec(rest)); rest = rest.slice(part[0].length)) told[part[1]] = part[2];
+  for (
+    let part; (part = /^(weight|box)=([^;]*);/.exec(rest)); rest = rest.slice(part[0].length)
+  ) told[part[1]] = part[2];
   const weight = finite(told.weight, 1);
   if (rest.startsWith("id:")) return { id: rest.slice(3), weight };
   if (rest.startsWith("picture:")) return { picture: rest.slice(8), weight, box: parseBox(told.box) };

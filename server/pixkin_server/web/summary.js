@@ -11,6 +11,8 @@ export function summary({ reply, settings }, collection) {
   const plan = reply?.plan ?? settings;
   const compared = reply ? plan.descriptors : chosen(settings, collection);
   const several = compared.length > 1;
-  const words = compared.map((choice) => `${choice.name} ${measureOf(choice, collection)}${several && choice.weight !== 1 ? ` × ${choice.weight}` : ""}`);
-  return [words.join(" + "), plan.candidates, plan.expand, several && plan.fuse, ...(plan.rerank ?? []), ...(plan.filter ?? [])].filter(Boolean).join(" · ");
+  const weight = (choice) => (several && choice.weight !== 1 ? ` × ${choice.weight}` : "");
+  const words = compared.map((choice) => `${choice.name} ${measureOf(choice, collection)}${weight(choice)}`);
+  const done = [plan.candidates, plan.expand, several && plan.fuse, ...(plan.rerank ?? []), ...(plan.filter ?? [])];
+  return [words.join(" + "), ...done].filter(Boolean).join(" · ");
 }

@@ -15,11 +15,20 @@ export function timingBar(timings, shown = 0) {
     part.style.flexGrow = String(Math.max(ms, total / 200));
     bar.append(part);
   });
-  const entries = timings.map(({ stage, ms }, at) => el("li", {}, el("span", { class: "key", "data-shade": at % 4 }), `${stage} ${milliseconds(ms)}`));
-  const browser = shown ? el("li", { class: "soft", id: "shown-in", text: `from picture to pictures ${milliseconds(shown)}` }) : null;
+  const entries = timings.map(
+    ({ stage, ms }, at) => el(
+      "li", {}, el("span", { class: "key", "data-shade": at % 4 }), `${stage} ${milliseconds(ms)}`
+    )
+  );
+  const browser = shown ? el(
+    "li", { class: "soft", id: "shown-in", text: `from picture to pictures ${milliseconds(shown)}` }
+  ) : null;
   return el(
     "details", { class: "timings" },
-    el("summary", { "aria-label": `Took ${milliseconds(total)}; how long each stage took` }, el("span", { class: "number", text: milliseconds(total) }), bar),
+    el(
+      "summary", { "aria-label": `Took ${milliseconds(total)}; how long each stage took` },
+      el("span", { class: "number", text: milliseconds(total) }), bar
+    ),
     el("ul", {}, ...entries, browser),
   );
 }

@@ -5,7 +5,9 @@ import { axesOf, colourOf } from "./colours.js";
 import { el } from "./elements.js";
 import { regionDrawing } from "./regions.js";
 
-const SHARED = ["intersection", "bhattacharyya"]; // their terms are what two pictures share; those of others set them apart
+const SHARED = [
+  "intersection", "bhattacharyya"
+]; // their terms are what two pictures share; those of others set them apart
 
 /**
  * Return the section about one descriptor.
@@ -20,9 +22,18 @@ export function explanationSection(app, explanation, exampleName) {
   const all = regions.reduce((total, { contribution }) => total + Math.abs(contribution), 0) || 1;
   return el(
     "section", { class: "why", "aria-label": `Why: ${descriptor} ${measure}` },
-    el("h3", {}, SHARED.includes(measure) ? "What they share" : "What sets them apart", el("small", { text: ` ${descriptor} ${measure}, ${figures(sum)} in all` })),
-    regions.length ? el("ul", { class: "region-list" }, ...regions.map(({ name, contribution }) => regionLine(name, contribution, Math.abs(contribution) / all))) : null,
-    el("p", { class: "legend soft" }, el("span", { class: "key query" }), `${exampleName} `, el("span", { class: "key item" }), "this hit"),
+    el(
+      "h3", {}, SHARED.includes(measure) ? "What they share" : "What sets them apart",
+      el("small", { text: ` ${descriptor} ${measure}, ${figures(sum)} in all` })
+    ),
+    regions.length ? el(
+      "ul", { class: "region-list" },
+      ...regions.map(({ name, contribution }) => regionLine(name, contribution, Math.abs(contribution) / all))
+    ) : null,
+    el(
+      "p", { class: "legend soft" }, el("span", { class: "key query" }), `${exampleName} `,
+      el("span", { class: "key item" }), "this hit"
+    ),
     el("ol", { class: "bins" }, ...bins.map((bin) => binLine(bin, colourOf(axes, bin.bin), most))),
   );
 }
@@ -47,7 +58,10 @@ function axesIn(app, name) {
 function regionLine(name, contribution, share) {
   const bar = el("span", { class: "share", "aria-hidden": "true" });
   bar.style.width = `${100 * share}%`;
-  return el("li", {}, el("span", { class: "region-name", text: name }), el("span", { class: "track" }, bar), el("span", { class: "number", title: figures(contribution), text: `${Math.round(100 * share)} %` }));
+  return el(
+    "li", {}, el("span", { class: "region-name", text: name }), el("span", { class: "track" }, bar),
+    el("span", { class: "number", title: figures(contribution), text: `${Math.round(100 * share)} %` })
+  );
 }
 
 function binLine({ bin, name, query, item, contribution }, colour, most) {

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-KIB = 1024
-WEIGHT = 150 * KIB
+WEIGHT = 150_000
 
 
 def test_the_first_view_is_a_drop_area_and_pictures_to_start_from(visitor: Any) -> None:
@@ -95,7 +94,7 @@ def test_a_collection_that_is_gone_is_said_and_others_are_offered(visitor: Any) 
     assert "collection=photos" in visitor.page.url
 
 
-def test_the_page_weighs_at_most_150_kib() -> None:
+def test_the_page_weighs_at_most_150_kilobytes() -> None:
     web = files("pixkin_server").joinpath("web")
     assert sum(len(file.read_bytes()) for file in web.iterdir()) <= WEIGHT
 

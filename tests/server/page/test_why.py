@@ -131,8 +131,8 @@ def test_the_close_look_is_in_the_address_and_closes_by_escape_and_back(visitor:
     page = look(visitor)
     assert "item=" in page.url
     page.keyboard.press("Escape")
+    page.wait_for_function("() => !location.search.includes('item=')")
     assert page.locator("dialog").is_hidden()
-    assert "item=" not in page.url
     assert page.evaluate("() => document.activeElement.className") == "look"
     page.go_back()
     page.wait_for_selector("dialog .bins li")
