@@ -1,9 +1,11 @@
 // The page's one state: what changes it, and who is told.
 
 import { Refusal, call } from "./api.js";
+import { middleBox } from "./box.js";
 import { fetchOriginal } from "./originals.js";
 import { keep } from "./pictures.js";
-import { formatState, parseState, plainSettings, sameSource } from "./state.js";
+import { drawPicture } from "./preview.js";
+import { formatState, parseState, plainSettings, sameSource, source } from "./state.js";
 
 /** @typedef {{show: (state: import("./state.js").State) => void}} View */
 
@@ -17,6 +19,8 @@ export class App {
     this.views = [];
     /** @type {(message: string) => void} */
     this.trouble = () => {};
+    /** The picture whose crop box gets the keyboard once it is drawn. */
+    this.cropped = "";
     /** When the picture came that is being searched with, in milliseconds of this page; 0 where none did. */
     this.given = 0;
     addEventListener("popstate", () => this.#show(parseState(location.search)));
@@ -99,12 +103,15 @@ export class App {
     }
   }
 
-  /** Search with the original of an example that is an item, so that it can be cropped. @param {number} at */
-  async askWithOriginal(at) {
-    const { id } = this.state.queries[at];
+  /** Search with a part of the original of an example that is an item. @param {number} at */
+  async cropOriginal(at) {
+    const { id, weight } = this.state.queries[at];
     try {
-      const query = await this.#query(await fetchOriginal(this.state.collection, id));
-      this.ask(this.state.queries.map((other, place) => (place === at ? { ...query, weight: other.weight } : other)));
+      const file = await fetchOriginal(this.state.collection, id);
+      const { size } = await drawPicture(file);
+      const query = { ...(await this.#query(file)), weight, box: middleBox(size) };
+      this.cropped = source(query);
+      this.ask(this.state.queries.map((other, place) => (place === at ? query : other)));
     } catch (error) {
       this.trouble(error.message);
     }

@@ -80,6 +80,8 @@ export class Example {
       this.crop = new CropBox(size, { name: this.name, onChange: (box, settled) => this.#changed(box, settled) });
       if (this.query?.box) this.crop.show(this.query.box);
       fill(this.frame, canvas, this.crop.element);
+      if (this.app.cropped === this.source) this.crop.begin();
+      this.app.cropped = "";
     } catch {
       fill(
         this.frame,
@@ -104,7 +106,7 @@ export class Example {
       this.tools,
       this.crop && button(boxed ? "Whole picture" : "Crop", crop, cropping),
       "id" in this.query && givesOriginals(this.app)
-        && button("Crop", () => this.app.askWithOriginal(this.at), cropping),
+        && button("Crop", () => this.app.cropOriginal(this.at), cropping),
       button(
         "✕", away, { class: "quiet", id: `${id}-away`, "aria-label": `Take away ${this.name}`, title: "Take away" }
       ),

@@ -17,7 +17,7 @@ export function filters(panel) {
     "input",
     {
       type: "text", id: `${prefix}filter`, list, autocomplete: "off", spellcheck: "false",
-      placeholder: "label, or key=value"
+      placeholder: "label, key=value, key=LOW..HIGH"
     }
   );
   const submit = (event) => {

@@ -70,6 +70,7 @@ export class Growth {
     if (changed) {
       Object.assign(before, now);
       this.onChange();
+      dispatchEvent(new Event("renewed"));
       if (this.automatic || !this.app.state.queries.length) this.refresh();
       else this.#offer(now);
     } else if (this.automatic && this.still === QUIET) {

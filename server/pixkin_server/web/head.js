@@ -14,6 +14,7 @@ export class Head {
     this.select = byId("collection");
     this.select.addEventListener("change", () => app.change(this.select.value));
     byId("home").addEventListener("click", (event) => this.#home(event));
+    addEventListener("renewed", () => this.show(app.state));
     this.theme = byId("theme");
     this.theme.addEventListener("click", () => this.#turn());
     this.#showTheme();

@@ -2,6 +2,7 @@
 
 import { item as askItem, search } from "./api.js";
 import { figures, pathParts } from "./card.js";
+import { axesOf } from "./colours.js";
 import { DescriptorView } from "./descriptorview.js";
 import { byId, el, fill } from "./elements.js";
 import { trouble } from "./empty.js";
@@ -169,10 +170,10 @@ export class Inspector {
 
   #whyNot(choices, kinds, state) {
     const names = choices.map(({ name }) => name);
-    const fits = this.app.collection.descriptors.find(
-      ({ name, non_negative: positive }) => positive && names.includes(name)
-    )
-      ?? this.app.collection.descriptors.find(({ non_negative: positive }) => positive);
+    const positive = this.app.collection.descriptors.filter(({ non_negative: fit }) => fit);
+    // Bins that have names say more than components of a network.
+    const fits = positive.find((each) => axesOf(this.app.server.extractors, each).length)
+      ?? positive.find(({ name }) => names.includes(name)) ?? positive[0];
     const mass = Object.entries(kinds).filter(([, kind]) => kind === "mass").map(([name]) => name);
     const measures = [...new Set(choices.map((choice) => measureOf(choice, this.app.collection)))].join(" and ");
     const measure = fits && kinds[fits.default_measure] === "mass" ? fits.default_measure : mass[0];

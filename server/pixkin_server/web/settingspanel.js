@@ -88,20 +88,21 @@ export class SettingsPanel {
     return el("label", { class: "tab" }, radio, el("span", { text: `Settings ${name}` }));
   }
 
-  #rest({ settings, prefix, set }) {
+  #rest({ collection, settings, prefix, set }) {
     const { name, options: { depth = "" } } = parseStage(settings.candidates || "auto");
     const candidates = (stage, deep) => set(
       { candidates: stage === "auto" && !deep ? "" : formatStage({ name: stage, options: { depth: deep } }) }
     );
     const sizes = [...new Set([...SIZES, this.state.size])].sort((one, other) => one - other).map(String);
+    const offered = CANDIDATES.filter(([way]) => way !== "approximate" || way === name || collection.approximate_by_index);
     const plain = JSON.stringify(settings) === JSON.stringify(plainSettings());
     return el(
       "fieldset", {},
       el("legend", { text: "Search" }),
-      field("Candidates", select(CANDIDATES, name, (stage) => candidates(stage, depth), { id: `${prefix}candidates` })),
+      field("Candidates", select(offered, name, (stage) => candidates(stage, depth), { id: `${prefix}candidates` })),
       field("How many candidates", el("input", {
         type: "number", id: `${prefix}depth`, min: 1, step: 1, placeholder: "as needed", value: depth,
-        onchange: ({ target }) => target.validity.valid && candidates(name, target.value),
+        onchange: ({ target }) => (target.validity.valid ? candidates(name, target.value) : target.reportValidity()),
       })),
       field("Pictures on a page", select(sizes.map((size) => [size, size]), String(this.state.size),
         (size) => this.app.go({ size: Number(size), pages: 1 }), { id: `${prefix}size` })),

@@ -188,5 +188,10 @@ def test_the_original_of_a_hit_can_be_cropped(visitor: Any) -> None:
     with visitor.searching():
         visitor.page.get_by_role("button", name="Crop").click()
     shown(visitor)
+    assert visitor.asked[-1]["queries"][0]["image"]["crop"] == {"x": 32, "y": 28, "width": 64, "height": 56}
+    visitor.page.wait_for_selector(".crop-box:focus")
+    with visitor.searching():
+        visitor.page.keyboard.press("ArrowRight")
+    assert visitor.asked[-1]["queries"][0]["image"]["crop"]["x"] > 32
     assert "128 × 112" in visitor.page.locator(".example-name").inner_text()
-    assert visitor.hits()[0] == "red/2.jpg"
+    assert visitor.hits()[0].startswith("red/")

@@ -157,12 +157,13 @@ def test_a_filter_that_nothing_meets_says_so(visitor: Any) -> None:
 def test_candidates_number_and_the_example_itself_are_set(visitor: Any) -> None:
     page = fold_out(visitor)
     with visitor.searching():
-        page.locator("#a-candidates").select_option("approximate")
-    assert "exact:depth=100" in visitor.plan  # a directory compares all, and the reply says so
+        page.locator("#a-candidates").select_option("exact")
+    assert "exact:depth=100" in visitor.plan
+    assert page.locator("#a-candidates option").all_inner_texts() == ["automatic", "exact"]  # a directory compares all
     with visitor.searching():
         page.get_by_label("How many candidates").fill("30")
         page.keyboard.press("Tab")
-    assert visitor.asked[-1]["plan"]["candidates"] == "approximate:depth=30"
+    assert visitor.asked[-1]["plan"]["candidates"] == "exact:depth=30"
     with visitor.searching():
         page.get_by_label("Pictures on a page").select_option("12")
     assert len(visitor.hits()) == 12

@@ -75,7 +75,7 @@ def test_a_measure_that_cannot_be_explained_says_so_and_offers_one_that_can(visi
     assert "cosine compares all components at once" in page.locator(".why").inner_text()
     page.locator("#explain-by").click()
     page.wait_for_selector(".bins li")
-    assert "descriptor=efficientnet-lite0.gap:measure=chi2" in page.url
+    assert "descriptor=hsv-histogram.histogram:measure=chi2" in page.url
 
 
 def test_what_is_shared_is_told_from_what_sets_apart(visitor: Any) -> None:
