@@ -155,9 +155,12 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for all tests; each has a context of its own."""
+    """A Chromium for the tests of a file; each has a context of its own.
+
+    Not for longer: while it is open an event loop runs in this thread, and tests of other folders start their own.
+    """
     flags = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=flags)
