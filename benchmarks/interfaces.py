@@ -13,14 +13,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import report
-from pixkin_embedding.limits import FOLDER_LIMITS
-from pixkin_export.exporting import export_model
 from pixkin_scoring.plan import Plan
-from pixkin_server.api import ExtractorChoice, Query
+from pixkin_server.api import Query
 from pixkin_server.client import Client
-from pixkin_server.engine import Engine
-from pixkin_server.folders import Report, add_pictures, walk
-from servers import serving
+from servers import index_corel, serving
 from serving import interleaved
 
 ROUNDS = 301
@@ -35,21 +31,18 @@ def measure() -> list[report.Row]:
         return [{"figure": "Search over HTTP", "value": "no data", "limit": "", "ok": False}]
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        export_model("efficientnet-lite0", directory=home / "extractors")
-        with Engine(str(home / "corel"), extractors=home / "extractors", limits=FOLDER_LIMITS) as engine:
-            engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
-            add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
-            ids = [item.id for item in engine.list_items("corel", size=ROUNDS)]
+        index_corel(home, corel)
         photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))[::9]]
         with serving(home, "corel") as served:
-            return _rows(served.grpc, served.page, ids, photos)
+            return _rows(served.grpc, served.page, photos)
 
 
-def _rows(grpc: str, http: str, ids: list[str], photos: list[bytes]) -> list[report.Row]:
+def _rows(grpc: str, http: str, photos: list[bytes]) -> list[report.Row]:
     vectors = np.random.default_rng(0).random((ROUNDS, 1280), dtype=np.float32)
     size, rows = Plan(size=10), []
     where = urlsplit(http)
     with Client(grpc) as client, closing(HTTPConnection(where.hostname or "", where.port)) as web:
+        ids = [item.id for item in client.list_items("corel", size=ROUNDS)]
         ms = interleaved(
             {
                 "id, gRPC": lambda at: client.search("corel", [Query(id=ids[at])], size),

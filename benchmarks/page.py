@@ -18,13 +18,8 @@ from statistics import median, quantiles
 from typing import Any
 
 import report
-from pixkin_embedding.limits import FOLDER_LIMITS
-from pixkin_export.exporting import export_model
-from pixkin_server.api import ExtractorChoice
-from pixkin_server.engine import Engine
-from pixkin_server.folders import Report, add_pictures, walk
 from playwright.sync_api import Page, sync_playwright
-from servers import serving
+from servers import index_corel, serving
 
 DROPS = 101
 WARM_UP = 5
@@ -56,10 +51,7 @@ def measure() -> list[report.Row]:
         return [*rows, {"figure": "from drop to pictures", "value": "no data or no Chromium", "limit": "", "ok": False}]
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        export_model("efficientnet-lite0", directory=home / "extractors")
-        with Engine(str(home / "corel"), extractors=home / "extractors", limits=FOLDER_LIMITS) as engine:
-            engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
-            add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
+        index_corel(home, corel)
         photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))]
         with serving(home, "corel") as served, opened(chromium, served.page) as page:
             return [*rows, *_rows(page, photos[:: len(photos) // (DROPS + WARM_UP)])]

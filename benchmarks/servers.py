@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from pixkin_embedding.directory import ExtractorDirectory
+from pixkin_embedding.limits import FOLDER_LIMITS
+from pixkin_server.api import ExtractorChoice
+from pixkin_server.engine import Engine
+from pixkin_server.exported import export_missing
+from pixkin_server.folders import Report, add_pictures, walk
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -22,6 +29,14 @@ class Serving:
     page: str
     pid: int
     seconds: float
+
+
+def index_corel(home: Path, corel: Path) -> None:
+    """Make the collection and store `corel` below `home`, by efficientnet-lite0, whose file is made where it lacks."""
+    export_missing(["efficientnet-lite0"], ExtractorDirectory(home / "extractors"), print)
+    with Engine(str(home / "corel"), extractors=home / "extractors", limits=FOLDER_LIMITS) as engine:
+        engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
+        add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
 
 
 @contextmanager

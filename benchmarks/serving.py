@@ -13,16 +13,14 @@ from time import perf_counter
 import numpy as np
 import report
 from indexing import run
-from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_export.exporting import export_model
 from pixkin_proto.descriptors import Descriptor
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
 from pixkin_server.engine import Engine
-from pixkin_server.folders import Report, add_pictures, walk
 from pixkin_server.threads import sharing_cores
-from servers import serving
+from servers import index_corel, serving
 
 ROUNDS = 101
 OVERHEAD_MS = 1.5
@@ -61,9 +59,7 @@ def _latency(home: Path) -> list[report.Row]:
     corel = report.corel()
     if corel is None:
         return [{"figure": "Search latency", "value": "no data", "limit": "", "ok": False}]
-    with Engine(str(home / "corel"), extractors=home / "extractors", limits=FOLDER_LIMITS) as engine:
-        engine.create("corel", [ExtractorChoice("efficientnet-lite0")])
-        add_pictures(engine, "corel", walk(corel), Report(), root=str(corel))
+    index_corel(home, corel)
     photos = [path.read_bytes() for path in sorted(corel.rglob("*.jpg"))[::9]]
     vectors = np.random.default_rng(0).random((ROUNDS, 1280), dtype=np.float32)
 

@@ -113,7 +113,7 @@ class Server:
             from pixkin_server.metrics import Metrics
         except ImportError as error:
             missing = MissingExtra("the page and HTTP", "http")
-            if self._settings.http.chosen:
+            if self._settings.http.chosen or self._settings.http.needed:
                 raise missing from error
             self.notes.append(f"gRPC alone: {missing.message}")
             return None

@@ -19,6 +19,7 @@ from pixkin_scoring.items import Item
 from pixkin_scoring.measures import MEASURES, values
 from pixkin_scoring.plan import MOST_EXPLAINED, DescriptorChoice, Plan
 from pixkin_scoring.query import ScoringQuery
+from pixkin_scoring.results import SearchResult
 from pixkin_scoring.search import SearchRequest, search, search_batch
 from pixkin_scoring.stores import Store, open_store
 
@@ -38,7 +39,7 @@ def test_the_measures_with_terms_are_the_mass_measures() -> None:
 
 @every_mass_measure
 @pytest.mark.parametrize("normalise", [True, False])
-def test_the_terms_add_up_to_the_value(measure: str, normalise: bool) -> None:  # noqa: FBT001
+def test_the_terms_add_up_to_the_value(measure: str, *, normalise: bool) -> None:
     query, *others = rows(5)
     for other in others:
         asked = ScoringQuery("d", measure, query.astype(np.float64), normalise=normalise)
@@ -93,13 +94,14 @@ def filled(tmp_path: Path) -> Iterator[Store]:
 
 
 def _plan(*descriptors: str, **parts: object) -> Plan:
-    return Plan(tuple(map(DescriptorChoice, descriptors)), explain=True, **parts)  # type: ignore[arg-type]  # by name
+    return Plan(tuple(map(DescriptorChoice, descriptors)), explain=True, **parts)  # type: ignore[arg-type]  # fields by name
 
 
 def test_every_hit_of_a_search_is_explained(filled: Store) -> None:
     request = SearchRequest("c", [QueryVector(id="i03")], _plan("mass", size=5, offset=2), {"mass": AXES})
     [result] = search_batch(filled, [request])
-    for hit, [explanation] in zip(result.hits, result.explanations, strict=True):  # type: ignore[union-attr]
+    assert isinstance(result, SearchResult)
+    for hit, [explanation] in zip(result.hits, result.explanations, strict=True):
         assert (explanation.descriptor, explanation.measure) == ("mass", "chi2")
         assert explanation.sum == pytest.approx(hit.value, abs=1e-9)
         assert {region.name for region in explanation.regions} == {"left", "right"}

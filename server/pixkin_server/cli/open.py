@@ -95,20 +95,12 @@ def open_folder(
 
 
 def _settings(port: int | None) -> Any:
-    from pixkin_proto.errors import MissingExtra
-
     from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
     from pixkin_server.serving import ServerSettings
 
-    try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise MissingExtra("pixkin open", "http") from None
     address = DEFAULT_ADDRESS if port is None else f"127.0.0.1:{port}"
-    return ServerSettings(
-        "127.0.0.1:0", writes=False, http=HttpSettings(address, "--port PORT", chosen=port is not None, originals=True)
-    )
+    http = HttpSettings(address, "--port PORT", chosen=port is not None, needed=True, originals=True)
+    return ServerSettings("127.0.0.1:0", writes=False, http=http)
 
 
 def _show(page: str) -> None:

@@ -12,14 +12,15 @@ class HttpSettings:
     """What `pixkin serve` was told.
 
     address: host:port, port 0 for any free one · flag: that names it · chosen: whether somebody named the address;
-    where nobody did, another port will do when it is taken, and a missing extra is no error · writes: routes that
-    change collections · originals: the files that items came from · hosts: names beside loopback that a Host header
-    may have · origins: origins of other pages that may call.
+    where nobody did, another port will do when it is taken, and a missing extra is no error · needed: there is nothing
+    to serve without the page · writes: routes that change collections · originals: the files that items came from ·
+    hosts: names beside loopback that a Host header may have · origins: origins of other pages that may call.
     """
 
     address: str = DEFAULT_ADDRESS
     flag: str = "--http HOST:PORT"
     chosen: bool = False
+    needed: bool = False
     writes: bool = False
     originals: bool = False
     hosts: tuple[str, ...] = ()

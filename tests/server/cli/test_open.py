@@ -45,7 +45,7 @@ class Opened:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the reply to a GET, or to a POST of JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})  # noqa: S310
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})  # noqa: S310  # the same
         with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310  # our own server
             return json.load(reply)
 

@@ -7,6 +7,8 @@ import http.client
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ from pixkin_server.http.settings import DEFAULT_ADDRESS
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., Any]
+MISSING = ["starlette", "uvicorn", "prometheus_client", "python_multipart"]
 WITHOUT = ("-c", "import sys; sys.modules['{}'] = None; from pixkin_server.cli import main; main()")
 
 
@@ -73,7 +76,7 @@ def test_grpc_alone_when_http_is_not_wanted(start: Start, extractors: Path, tmp_
         assert served.alive
 
 
-@pytest.mark.parametrize("module", ["starlette", "uvicorn", "prometheus_client", "python_multipart"])
+@pytest.mark.parametrize("module", MISSING)
 def test_without_the_extra_grpc_is_served_and_one_line_says_what_to_install(
     start: Start, extractors: Path, tmp_path: Path, module: str
 ) -> None:
@@ -83,6 +86,16 @@ def test_without_the_extra_grpc_is_served_and_one_line_says_what_to_install(
     with start(tmp_path / "store", extractors, program=without(module), default_http=True) as served:
         assert "pip install 'pixkin[http]'" in served.wait_for("gRPC alone")
         assert served.alive
+
+
+@pytest.mark.parametrize("module", MISSING)
+def test_without_the_extra_a_folder_is_not_opened(extractors: Path, photos: Path, tmp_path: Path, module: str) -> None:
+    command = [sys.executable, *without(module), "open", photos / "red", "--store", tmp_path / "store"]
+    ran = subprocess.run(
+        [*command, "--extractors", extractors, "--no-browser"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.endswith("[MISSING_EXTRA]\n")
 
 
 def test_a_port_that_was_named_and_is_taken_is_one_line(
