@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,21 @@ from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import PixkinError
 
 Attribute = str | float
+"""A text, or a number of 64 bits with a fraction (IEEE 754 binary64)."""
+LARGEST_WHOLE = 2**53
+"""From here on two whole numbers share one `Attribute`, so that larger ones are kept as text."""
 Vectors = Mapping[str, NDArray[np.float32]]
 """Vectors (d,) float32 by full descriptor name."""
+
+
+def keeps_number(value: object) -> bool:
+    """Tell whether a value is a number that an attribute keeps as it is: finite, and at most 2**53 if it is whole."""
+    if isinstance(value, Integral):
+        return abs(int(value)) <= LARGEST_WHOLE
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]  # what is not a number is refused by this call
+    except (TypeError, OverflowError):
+        return False
 
 
 @dataclass(frozen=True)

@@ -184,9 +184,11 @@ class Client:
         """Change labels, attributes, file facts, source or id; returns one result for each change and refusal."""
         results: list[AddResult] = []
         for chunk in _chunks(updates):
-            reply = self._call(self._collections.Update, partial(_update_request, name, chunk))
+            messages, unsent = _update_messages(chunk)
+            make = partial(pb.UpdateRequest, collection=name, items=messages)
+            reply = self._call(self._collections.Update, make)
             results += [AddResult(item, "updated") for item in reply.updated]
-            results += [add_result_from_proto(result) for result in reply.refused]
+            results += [*map(add_result_from_proto, reply.refused), *unsent]
         return results
 
     def remove(self, name: str, ids: Iterable[str]) -> list[str]:
@@ -257,8 +259,15 @@ def _add_request(item: NewItem) -> pb.AddRequest:
     return pb.AddRequest(item=new_item_to_proto(item, image))
 
 
-def _update_request(collection: str, updates: Sequence[ItemUpdate]) -> pb.UpdateRequest:
-    return pb.UpdateRequest(collection=collection, items=[update_to_proto(update) for update in updates])
+def _update_messages(updates: Iterable[ItemUpdate]) -> tuple[list[pb.ItemUpdate], list[AddResult]]:
+    """Return the changes as messages, and the refusals of those that no message can hold."""
+    messages, refused = [], []
+    for update in updates:
+        try:
+            messages.append(update_to_proto(update))
+        except PixkinError as error:
+            refused.append(AddResult(update.id, "refused", error))
+    return messages, refused
 
 
 def _missing_request(collection: str, files: Sequence[tuple[str, FileFacts]], *, checksum: bool) -> pb.MissingRequest:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.errors import InvalidArgument, PixkinError
 from pixkin_scoring.filters import number
 from pixkin_scoring.items import Attribute
+from pixkin_scoring.stores.checks import check_attributes
 
 from pixkin_server.folders import Picture, prefixed
 
@@ -50,7 +51,7 @@ def read_manifest(file: Path, *, prefix: str = "", paths: bool = True) -> list[P
 
 
 def typed(text: str) -> Attribute:
-    """Return an attribute's value: a number when the text reads as a finite one."""
+    """Return an attribute's value: a number where the text is one and stays what it is (`filters.number`)."""
     value = number(text)
     return text if value is None else value
 
@@ -91,6 +92,10 @@ def _picture(row: Any, file: Path, line: int, prefix: str, *, paths: bool) -> Pi
         raise InvalidArgument(f"line {line} of {file} is not {SHAPE}: {str(row)[:200]}")
     labels, attributes = row.get("labels"), row.get("attributes")
     path = row.get("path") or ""
+    try:
+        check_attributes(attributes or {})
+    except PixkinError as error:
+        raise InvalidArgument(f"line {line} of {file}: {error.message}") from None
     numbered = {key: value if isinstance(value, str) else float(value) for key, value in (attributes or {}).items()}
     return Picture(
         id=prefixed(row.get("id") or path, prefix),

@@ -76,3 +76,24 @@ def test_only_finite_numbers_are_numbers() -> None:
         -2500,
         *[None] * 6,
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-5", "2019", "1.10", "-0.25", "1e+06", "1.5e3", "2.5E-7", f"{2**53}", f"-{2**53}"]
+)
+def test_a_number_as_programs_write_it_is_a_number(text: str) -> None:
+    assert number(text) == float(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["007", "-01", "12e34", "1e5", "1_000", " 5", "5 ", "+49", "٣", "1.", "nan", "inf", "1e+999", "9007199254740993",
+     str(2**63 - 1), "-9007199254740993", "9007199254740993.0", "1" * 400],
+)  # fmt: skip
+def test_a_code_that_would_lose_digits_as_a_number_is_a_text(text: str) -> None:
+    assert number(text) is None
+
+
+def test_a_range_whose_end_is_no_number_of_64_bits_is_refused() -> None:
+    with pytest.raises(InvalidFilter, match=r"9007199254740993 in the range .* is beyond 2\*\*53"):
+        parse_filter(["n=9007199254740993.."])

@@ -243,13 +243,14 @@ def test_updates_change_what_they_name_and_are_refused_one_by_one(client: Client
         ItemUpdate("b", new_id="x\n"),
         ItemUpdate("b", labels=frozenset({""})),
         ItemUpdate("b", attributes={"label": "x"}),
+        ItemUpdate("b", attributes={"n": 2**53 + 1}),
         ItemUpdate("b", file=FileFacts(sha256=b"abc")),
         ItemUpdate("c", new_id="d"),
     ])  # fmt: skip
     reasons = [(result.id, result.error.reason if result.error else result.state) for result in done]
     assert reasons == [
         ("a", "updated"), ("c", "updated"), ("nope", "UNKNOWN_ITEM"), ("b", "INVALID_ID"), ("b", "INVALID_ID"),
-        ("b", "INVALID_ARGUMENT"), ("b", "INVALID_ARGUMENT"), ("b", "INVALID_ARGUMENT"),
+        ("b", "INVALID_ARGUMENT"), ("b", "INVALID_ARGUMENT"), ("b", "INVALID_ARGUMENT"), ("b", "INVALID_ARGUMENT"),
     ]  # fmt: skip
     found = client.get(made, "a", vectors=True)
     assert (found.labels, found.attributes, found.file, found.source) == tuple(changes.values())

@@ -253,7 +253,7 @@ class Attribute(_message.Message):
     text: _builtins.str
     """A text value."""
     number: _builtins.float
-    """A finite number."""
+    """A finite number. Give a whole number beyond 2^53 as text: doubles do not hold each of them."""
     def __init__(
         self,
         *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from pixkin_proto.errors import InvalidArgument, InvalidId, UnknownDescriptor
 from pixkin_proto.names import check_id
 
 from pixkin_scoring.filters import LABEL, check_key
-from pixkin_scoring.items import Attribute, FileFacts, Item
+from pixkin_scoring.items import Attribute, FileFacts, Item, keeps_number
 
 MAX_LABEL_BYTES = 512
 SHA256_BYTES = 32
@@ -42,7 +41,7 @@ def check_item(item: Item, descriptors: Sequence[Descriptor]) -> list[NDArray[np
 def check_facts(item: Item) -> None:
     """Raise InvalidArgument or InvalidFilter unless labels, attributes and file facts can be stored."""
     _check_labels(item.labels)
-    _check_attributes(item.attributes)
+    check_attributes(item.attributes)
     _check_text("source", item.source)
     _check_text("root", item.root)
     _check_file(item.file)
@@ -69,21 +68,18 @@ def _check_labels(labels: Iterable[str]) -> None:
             raise InvalidArgument(f"a label has 1 to {MAX_LABEL_BYTES} bytes of UTF-8, not {label[:40]!r}")
 
 
-def _check_attributes(attributes: Mapping[str, Attribute]) -> None:
+def check_attributes(attributes: Mapping[str, Attribute]) -> None:
+    """Raise InvalidArgument or InvalidFilter (a name) unless attributes are kept as they are."""
     for key, value in attributes.items():
         if check_key(key) == LABEL:
             raise InvalidArgument("an attribute cannot be called 'label', which filters use for labels; add a label")
         if isinstance(value, str):
             _check_text(f"attribute {key}", value)
-        elif not _is_finite(value):
-            raise InvalidArgument(f"attribute {key} is {value!r}; an attribute is a text or a finite number")
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except (TypeError, OverflowError):
-        return False
+        elif not keeps_number(value):
+            raise InvalidArgument(
+                f"attribute {key} is {str(value)[:40]}; an attribute is a text or a finite number, and a whole number "
+                "beyond 2**53 would lose its last digits: give it as text"
+            )
 
 
 def _check_text(what: str, text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,11 +37,12 @@ def parse_queries(texts: Sequence[str], crop: str | None) -> list[Query]:
 
 def split_weight(text: str) -> tuple[str, float]:
     """Split off @WEIGHT, unless the whole text is a file or what follows is no finite number."""
-    from pixkin_scoring.filters import number
-
     name, _, after = text.rpartition("@")
-    weight = number(after)
-    return (text, 1.0) if not name or weight is None or os.path.exists(text) else (name, weight)  # noqa: PTH110  # Path.exists raises for long names
+    try:
+        weight = float(after)
+    except ValueError:
+        weight = math.nan
+    return (text, 1.0) if not name or not math.isfinite(weight) or os.path.exists(text) else (name, weight)  # noqa: PTH110  # Path.exists raises for long names
 
 
 def _read(name: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_scoring.items import keeps_number
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 """With either alphabet, as the mapping has it."""
@@ -24,8 +25,9 @@ def _is_whole(value: Any, bits: int) -> bool:
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):
-        return bool(re.fullmatch(r"-?([0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|Infinity)|NaN", value))
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        written = re.fullmatch(r"-?([0-9]{1,400}(?P<rest>(\.[0-9]*)?([eE][-+]?[0-9]+)?)|Infinity)|NaN", value)
+        return written is not None and (written["rest"] != "" or keeps_number(int(value)))
+    return isinstance(value, float) or (not isinstance(value, bool) and keeps_number(value))
 
 
 KINDS: Mapping[int, tuple[str, Callable[[Any], bool]]] = {
@@ -35,7 +37,7 @@ KINDS: Mapping[int, tuple[str, Callable[[Any], bool]]] = {
     FieldDescriptor.TYPE_ENUM: ("a name", lambda value: isinstance(value, str | int)),
     FieldDescriptor.TYPE_INT32: ("a whole number of 32 bits", lambda value: _is_whole(value, 32)),
     FieldDescriptor.TYPE_INT64: ("a whole number of 64 bits", lambda value: _is_whole(value, 64)),
-    FieldDescriptor.TYPE_DOUBLE: ("a number", _is_number),
+    FieldDescriptor.TYPE_DOUBLE: ("a number, and at most 2**53 if it is whole", _is_number),
 }
 """What a value of each type that messages have is called, and whether JSON has one."""
 

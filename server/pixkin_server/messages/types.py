@@ -11,6 +11,7 @@ from pixkin_proto.descriptors import Descriptor, Norm
 from pixkin_proto.errors import InvalidArgument
 from pixkin_proto.v1 import embedding_pb2, types_pb2
 from pixkin_scoring.items import Attribute, FileFacts
+from pixkin_scoring.stores.checks import check_attributes
 
 
 def vectors_to_proto(vectors: Mapping[str, NDArray[np.float32]]) -> list[types_pb2.NamedVector]:
@@ -86,7 +87,8 @@ def facts_from_proto(message: types_pb2.FileFacts) -> FileFacts:
 
 
 def attributes_to_proto(attributes: Mapping[str, Attribute]) -> dict[str, types_pb2.Attribute]:
-    """Return attributes as messages."""
+    """Return attributes as messages. Raises InvalidArgument for a number that a message would round."""
+    check_attributes(attributes)
     return {
         key: types_pb2.Attribute(text=value) if isinstance(value, str) else types_pb2.Attribute(number=value)
         for key, value in attributes.items()

@@ -31,6 +31,18 @@ def test_labels_and_attributes_are_changed_and_what_stays_is_counted(
     assert ids(filled)["top.png"]["attributes"] == {"year": 1999.0, "note": "007 a"}
 
 
+def test_codes_that_look_like_numbers_keep_every_digit(
+    pixkin: Cli, filled: str, where: Where, ids: Ids, tmp_path: Path
+) -> None:
+    codes = {"serial": "9007199254740993", "zip": "01234", "hash": "12e34"}
+    given = [part for key, value in codes.items() for part in ("--attribute", f"{key}={value}")]
+    assert pixkin("index", "update", filled, "red/a.jpg", *given, *where).status == 0
+    (tmp_path / "list.csv").write_text(f"id,{','.join(codes)}\ntop.png,{','.join(codes.values())}\n")
+    assert pixkin("index", "update", filled, "--manifest", tmp_path / "list.csv", *where).status == 0
+    assert ids(filled)["red/a.jpg"]["attributes"] == ids(filled)["top.png"]["attributes"] == codes
+    assert pixkin("index", "list", filled, "--filter", "serial=9007199254740992", *where).out == ""
+
+
 def test_a_manifest_without_paths_changes_items(
     pixkin: Cli, filled: str, where: Where, ids: Ids, tmp_path: Path
 ) -> None:

@@ -87,6 +87,8 @@ WRONG = {
     '{"collection":"photos","queries":[{"id":"a","image":{}}]}': "source",
     '{"collection":"photos","queries":[{"id":"a","weight":"heavy"}]}': "weight",
     '{"collection":"photos","queries":[{"id":"a","weight":NaN}]}': "weight",
+    '{"collection":"photos","queries":[{"id":"a","weight":9007199254740993}]}': "at most 2**53",
+    '{"collection":"photos","queries":[{"id":"a","weight":"9007199254740993"}]}': "at most 2**53",
     '{"collection":"photos","queries":[{"vector":{"vectors":[{"data":12}]}}]}': "data",
     '{"collection":"photos","plan":[1]}': "plan",
     '{"collection":"photos","plan":"exact"}': "plan",

@@ -30,7 +30,7 @@ PAGE = 1000
     "attributes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="New attributes instead of the old ones; repeatable; a value that reads as a number is one.",
+    help="New attributes instead of the old ones; repeatable; a value that is a number becomes one.",
 )
 @click.option(
     "--manifest",

@@ -103,6 +103,8 @@ REFUSED |= {
     "attribute called label": (bad(attributes={"label": "cat"}), InvalidArgument),
     "NaN attribute": (bad(attributes={"year": math.nan}), InvalidArgument),
     "huge attribute": (bad(attributes={"year": 10**400}), InvalidArgument),
+    "whole number beyond 2^53": (bad(attributes={"year": 2**53 + 1}), InvalidArgument),
+    "whole number of numpy beyond 2^53": (bad(attributes={"year": np.int64(2**63 - 1)}), InvalidArgument),
     "no attribute": (bad(attributes={"year": None}), InvalidArgument),
     "source that is no UTF-8": (bad(source="/\udc80"), InvalidArgument),
     "size beyond 64 bits": (bad(file=FileFacts(size=2**64)), InvalidArgument),

@@ -75,6 +75,8 @@ def catalogue(store: Store, add: Adder, item: Maker) -> Store:
         item("b", labels=frozenset({"dog"}), attributes={"year": 2005.5, "place": "Bonn"}),
         item("c", labels=frozenset({"cat"}), attributes={"year": "2005.5", "place": "Rome"}),
         item("d", labels=frozenset({"o'hara", "日本"}), attributes={"year": -3}),
+        item("e", attributes={"serial": "9007199254740993", "code": "007"}),
+        item("f", attributes={"serial": 2**53, "code": 7}),
     )
     return store
 
@@ -96,6 +98,10 @@ FILTERED = {
     ("year=..0", "year=2005..2006"): "bd",
     ("year=..0", "year=1999"): "ad",
     ("place=",): "",
+    ("serial=9007199254740993",): "e",
+    ("serial=9007199254740992",): "f",
+    ("code=007",): "e",
+    ("code=7",): "f",
     ("none=1",): "",
     ("place=Rome", "year=2000.."): "",
 }
