@@ -113,8 +113,7 @@ def _memory(home: Path) -> list[report.Row]:
     with Engine(str(home / "many"), extractors=home / "extractors") as engine:
         engine.create("many", descriptors=[Descriptor("d", dim, non_negative=True)])
         rows = (NewItem(f"{at:06}", vectors={"d": draw.random(dim, dtype=np.float32)}) for at in range(count))
-        for _ in engine.add("many", rows, timeout=600):
-            pass
+        engine.add("many", rows, timeout=600)
         engine.create("few", [ExtractorChoice("efficientnet-lite0")])
     query = [Query(vectors={"": draw.random(dim, dtype=np.float32)})]
     with serving(home, "many") as served, Client(served.grpc) as client:

@@ -64,7 +64,9 @@ def collections(service: Service) -> None:
     described = service.create("c", [ExtractorChoice("hsv-histogram")], layout=layout)
     assert_type(described.approximate, frozenset[str] | None)
     assert_type(described.layout["shards"], str)
-    for result in service.add("a", [NewItem("x", Path("x.jpg"), labels=frozenset({"l"}), attributes={"n": 1.0})]):
+    items = [NewItem("x", Path("x.jpg"), labels=frozenset({"l"}), attributes={"n": 1.0})]
+    assert_type(service.add("a", items), list[AddResult])
+    for result in service.add_stream("a", items, root="/photos"):
         assert_type(result, AddResult)
         assert_type(result.error, PixkinError | None)
     assert_type(service.update("a", [ItemUpdate("x", labels=frozenset())]), list[AddResult])

@@ -144,8 +144,11 @@ class Service(Protocol):
     def drop(self, name: str) -> None:
         """Delete a collection."""
 
-    def add(self, name: str, items: Iterable[NewItem], *, root: str = "") -> Iterator[AddResult]:
-        """Add or replace items; yields a result for each once it is durable, in their order."""
+    def add(self, name: str, items: Iterable[NewItem], *, root: str = "") -> list[AddResult]:
+        """Add or replace items; returns a result for each, in their order, when all are durable or refused."""
+
+    def add_stream(self, name: str, items: Iterable[NewItem], *, root: str = "") -> Iterator[AddResult]:
+        """Add as `add` does, while the results are read; each comes once its item is durable."""
 
     def update(self, name: str, updates: Iterable[ItemUpdate]) -> list[AddResult]:
         """Change labels, attributes, file facts, source or id; returns what changed and what was refused."""

@@ -164,10 +164,19 @@ class Client:
 
     def add(
         self, name: str, items: Iterable[NewItem], *, root: str = "", timeout: float | None = None
-    ) -> Iterator[AddResult]:
-        """Send items in streams of 256; yields a result for each once it is durable. `timeout` is for one stream.
+    ) -> list[AddResult]:
+        """Send items and return a result for each, in their order. `timeout` is for 256 of them.
 
-        Results come in the order of the items. What `items` raises is raised here, once the items before it are stored.
+        What `items` raises is raised here, once the items before it are stored.
+        """
+        return list(self.add_stream(name, items, root=root, timeout=timeout))
+
+    def add_stream(
+        self, name: str, items: Iterable[NewItem], *, root: str = "", timeout: float | None = None
+    ) -> Iterator[AddResult]:
+        """Add as `add` does, while the results are read: each comes once its item is durable.
+
+        Items travel in streams of 256; `timeout` is for one of them.
         """
         source = iter(items)
         for first in source:

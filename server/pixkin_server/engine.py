@@ -396,6 +396,12 @@ class Engine:
         self.store.drop(name)
 
     def add(
+        self, name: str, items: Iterable[NewItem], *, root: str = "", timeout: float | None = None
+    ) -> list[AddResult]:
+        """Decode, encode and store items; returns a result for each, in their order."""
+        return list(self.add_stream(name, items, root=root, timeout=timeout))
+
+    def add_stream(
         self,
         name: str,
         items: Iterable[NewItem | AddResult | None],
@@ -403,7 +409,7 @@ class Engine:
         root: str = "",
         timeout: float | None = None,
     ) -> Iterator[AddResult]:
-        """Decode, encode and store items; yields a result for each once it is durable, in their order.
+        """Add as `add` does, while the results are read: each comes once its item is durable, in their order.
 
         A None among the items says that none is waiting, so that what has come is committed; a refusal keeps its place.
         """

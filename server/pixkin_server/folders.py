@@ -118,8 +118,9 @@ def add_pictures(
         report.unchanged += len(unchanged) - len(results)
         wanted = [(picture, facts, state) for picture, facts, state in states if state is not FileState.UNCHANGED]
         progress(len(chunk) - len(wanted))
+        new = _new_items(service, collection, wanted)
         # Without anything to add no extractor is loaded, and a second run over a folder is quick.
-        for result in service.add(collection, _new_items(service, collection, wanted), root=root) if wanted else ():
+        for result in service.add_stream(collection, new, root=root) if wanted else ():
             report.count(result)
             progress(1)
 

@@ -78,7 +78,7 @@ def import_vectors(
         for at in range(0, len(ids), CHUNK)
         for item, row in zip(ids[at : at + CHUNK], _float32(vectors[at : at + CHUNK]), strict=True)
     )
-    return service.add(collection.name, rows)
+    return service.add_stream(collection.name, rows)
 
 
 def declare(name: str, vectors: NDArray[Any], measure: str) -> Descriptor:

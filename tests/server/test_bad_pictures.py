@@ -189,7 +189,7 @@ def test_a_bad_picture_of_an_add_stream_costs_its_own_result_alone(client: Clien
         NewItem("vast", image=bytes(18 * MIB)),
         NewItem("last", image=PHOTO),
     ]
-    results = list(client.add("bad-pictures", items))
+    results = client.add("bad-pictures", items)
     assert [result.id for result in results] == [item.id for item in items]
     assert [result.state for result in results] == ["added", *["refused"] * (len(items) - 2), "added"]
     details = [result.error.detail for result in results[1:-2] if isinstance(result.error, InvalidImage)]

@@ -317,7 +317,7 @@ def test_a_dead_address_is_an_error_of_ours_in_every_method(address: str) -> Non
             lambda: client.search("vectors", [Query(id="v01")]),
             lambda: client.search_batch([]),
             lambda: list(client.embed_stream([b"x"])),
-            lambda: list(client.add("vectors", [], timeout=0.5)) or client.describe("vectors"),
+            lambda: client.add("vectors", [], timeout=0.5) or client.describe("vectors"),
             lambda: client.missing("vectors", []),
         ):
             with pytest.raises(PixkinError) as refused:

@@ -28,7 +28,7 @@ def made(client: Client) -> Iterator[str]:
     """A collection of vectors (d=4) with the items a, b and c."""
     client.create("made", descriptors=[Descriptor("plain", 4)])
     items = [NewItem(name, vectors={"plain": ROW * n}) for n, name in enumerate("abc", 1)]
-    assert [result.state for result in client.add("made", items)] == ["added"] * 3
+    assert [result.state for result in client.add_stream("made", items)] == ["added"] * 3
     yield "made"
     client.drop("made")
 
@@ -207,7 +207,7 @@ def test_what_the_items_raise_reaches_the_caller_once_those_before_are_stored(cl
 
     stored: list[AddResult] = []
     with pytest.raises(LookupError, match="broke off"):
-        stored.extend(client.add(made, items()))
+        stored.extend(client.add_stream(made, items()))
     assert [result.state for result in stored] == ["added"]
     assert client.get(made, "before").id == "before"
 
@@ -221,7 +221,7 @@ def test_items_that_cannot_be_sent_are_refused_in_their_places(client: Client, m
         NewItem("odd", vectors={"plain": ROW}, source="\udcff"),
         NewItem("newer", vectors={"plain": ROW}),
     ]
-    results = list(client.add(made, items))
+    results = client.add(made, items)
     assert [result.id for result in results] == [item.id for item in items]
     reasons = [result.error.reason if result.error else result.state for result in results]
     assert reasons == ["added", "INVALID_ID", "INVALID_IMAGE", "INVALID_ARGUMENT", "INVALID_ARGUMENT", "added"]

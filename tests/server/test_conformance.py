@@ -36,7 +36,7 @@ def real(
     with start(store, extractors) as served, Client(served.address) as client:
         client.create(NAME, descriptors=[Descriptor("histogram", 405, non_negative=True, default_measure="chi2")])
         items = [NewItem(f"{i:04}", vectors={"histogram": row}) for i, row in enumerate(histograms)]
-        assert {result.state for result in client.add(NAME, items)} == {"added"}
+        assert {result.state for result in client.add_stream(NAME, items)} == {"added"}
         yield client
         client.drop(NAME)
 

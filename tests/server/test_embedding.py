@@ -177,7 +177,7 @@ def test_a_collection_of_another_extractor_is_refused_and_the_others_are_served(
         assert made_with[:12] in str(refused.value)
         assert mine[:12] in str(refused.value)
         with pytest.raises(ExtractorMismatch):
-            list(client.add("photos", [NewItem("new", image=photo)]))
+            client.add("photos", [NewItem("new", image=photo)])
         assert client.search("photos", query, plan("gap")).hits[0].id == "violet/2.jpg"
         assert client.search("photos", [Query(id="red/1.jpg")], plan("histogram")).hits
         assert client.search("vectors", [Query(id="v01")]).hits

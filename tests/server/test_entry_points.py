@@ -75,10 +75,10 @@ def test_a_picture_has_the_same_vector_through_every_entry(
     engine.create("paths", [ExtractorChoice(extractor)])
     add_pictures(engine, "paths", walk(files), Report(), root=str(files))
     engine.create("bytes", [ExtractorChoice(extractor)])
-    added = list(engine.add("bytes", [NewItem(name, data) for name, data in pictures.items()]))
+    added = engine.add("bytes", [NewItem(name, data) for name, data in pictures.items()])
     name = f"entry-{descriptor}"
     client.create(name, [ExtractorChoice(extractor)])
-    added += list(client.add(name, [NewItem(item, files / item) for item in pictures]))
+    added += client.add(name, [NewItem(item, files / item) for item in pictures])
     assert {result.state for result in added} == {"added"}
 
     def stored(service: Engine | Client, collection: str) -> dict[str, bytes]:
@@ -123,7 +123,7 @@ def conform(served: object, pairs: tuple[NDArray[np.float32], NDArray[np.float32
     with Client(served.address) as client:  # type: ignore[attr-defined]  # the fixture's class is in conftest
         client.create("conform", descriptors=[Descriptor("d", 40, non_negative=True)])
         rows = (NewItem(f"{at:03}", vectors={"d": row}) for at, row in enumerate(pairs[1]))
-        assert {result.state for result in client.add("conform", rows)} == {"added"}
+        assert {result.state for result in client.add_stream("conform", rows)} == {"added"}
         yield client, "conform"
         client.drop("conform")
 

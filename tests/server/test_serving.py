@@ -118,7 +118,7 @@ def test_calls_in_flight_finish_after_a_signal(
             yield NewItem("second", image=picture)
 
         with ThreadPoolExecutor(16) as pool:
-            adding = pool.submit(lambda: [result.state for result in client.add("photos", items())])
+            adding = pool.submit(lambda: [result.state for result in client.add_stream("photos", items())])
             assert sent.wait(10)
             searches = [pool.submit(client.search, "photos", [Query(image=picture)]) for _ in range(5)]
             embeds = [pool.submit(client.embed, picture, extractor="hsv-histogram") for _ in range(5)]
@@ -150,7 +150,7 @@ def test_a_call_that_outlasts_the_grace_is_ended_and_so_is_the_server(
             forever.wait(20)
 
         with ThreadPoolExecutor(1) as pool:
-            adding = pool.submit(lambda: list(client.add("vectors", items())))
+            adding = pool.submit(lambda: client.add("vectors", items()))
             assert stored.wait(10)
             served.process.send_signal(signal.SIGTERM)
             assert served.process.wait(10) == 0
@@ -219,7 +219,7 @@ def test_a_read_only_server_searches_and_refuses_every_write(
         for call in (
             lambda: client.create("new", descriptors=[Descriptor("plain", 8)]),
             lambda: client.drop("photos"),
-            lambda: list(client.add("photos", [NewItem("new", image=image)])),
+            lambda: client.add("photos", [NewItem("new", image=image)]),
             lambda: client.update("photos", [ItemUpdate("red/0.jpg", labels=frozenset())]),
             lambda: client.remove("photos", ["red/0.jpg"]),
             lambda: client.search("photos", [Query(id="red/0.jpg")], Plan((DescriptorChoice("gap"),), rerank=REBUILD)),
@@ -268,7 +268,7 @@ def test_more_streams_than_a_server_takes_are_refused_and_then_taken_again(clien
 
     def add(number: int) -> str:
         try:
-            return next(result.state for result in client.add("streams", items(f"{number}"), timeout=30))
+            return next(result.state for result in client.add_stream("streams", items(f"{number}"), timeout=30))
         except Overloaded as error:
             return error.stage
 

@@ -31,6 +31,7 @@ from pixkin_scoring.items import AddResult, ItemUpdate
 from pixkin_scoring.plan import DescriptorChoice, Plan
 from pixkin_server.api import ExtractorChoice, NewItem, Query
 from pixkin_server.client import Client
+from pixkin_server.engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def test_a_store_that_is_not_there_lists_nothing_and_is_made_at_first_use(
             client.describe("photos")
         assert not path.exists()
         client.create("photos", descriptors=[Descriptor("plain", 8)])
-        assert [result.state for result in client.add("photos", rows(range(3)))] == ["added"] * 3
+        assert [result.state for result in client.add_stream("photos", rows(range(3)))] == ["added"] * 3
         assert client.search("photos", [Query(id="00001")]).hits
 
 
@@ -90,7 +91,7 @@ def test_a_collection_that_cannot_be_read_costs_itself_alone(
                 lambda name=name: client.describe(name),
                 lambda name=name: client.search(name, [Query(id="v01")]),
                 lambda name=name: client.list_items(name),
-                lambda name=name: list(client.add(name, rows(range(1)))),
+                lambda name=name: client.add(name, rows(range(1))),
                 lambda name=name: client.update(name, [ItemUpdate("v01", labels=frozenset({"x"}))]),
             ):
                 with pytest.raises(StoreFormat):
@@ -126,10 +127,10 @@ def locked(store: Path, name: str) -> Iterator[None]:
 
 def test_a_collection_that_another_process_writes_is_locked_before_the_deadline(client: Client, served: Any) -> None:
     client.create("locked", descriptors=[Descriptor("plain", 8)])
-    list(client.add("locked", rows(range(3))))
+    client.add("locked", rows(range(3)))
     with locked(served.store, "locked"), Client(served.address, timeout=2) as hasty:
         for call in (
-            lambda: list(hasty.add("locked", rows(range(1)), timeout=2)),
+            lambda: hasty.add("locked", rows(range(1)), timeout=2),
             lambda: hasty.update("locked", [ItemUpdate("00001", labels=frozenset({"x"}))]),
             lambda: hasty.remove("locked", ["00001"]),
         ):
@@ -146,7 +147,7 @@ def test_a_collection_that_another_process_writes_is_locked_before_the_deadline(
 def test_a_writer_that_waits_goes_on_when_the_lock_is_free(client: Client, served: Any) -> None:
     client.create("waiting", descriptors=[Descriptor("plain", 8)])
     with ThreadPoolExecutor(1) as pool, locked(served.store, "waiting"):
-        adding = pool.submit(lambda: [result.state for result in client.add("waiting", rows(range(3)))])
+        adding = pool.submit(lambda: [result.state for result in client.add_stream("waiting", rows(range(3)))])
         time.sleep(0.5)
         assert not adding.done()
     assert adding.result(20) == ["added"] * 3
@@ -165,7 +166,7 @@ def test_a_read_only_file_system_is_searched_and_not_written(
             assert client.search("photos", [Query(image=image)], gap).hits[0].id == "red/0.jpg"
             assert client.verify("vectors").problems == ()
             for call in (
-                lambda: list(client.add("vectors", rows(range(1)))),
+                lambda: client.add("vectors", rows(range(1))),
                 lambda: client.update("vectors", [ItemUpdate("v01", labels=frozenset({"x"}))]),
                 lambda: client.remove("vectors", ["v01"]),
                 lambda: client.create("new", descriptors=[Descriptor("plain", 8)]),
@@ -188,18 +189,18 @@ def test_a_full_disk_ends_the_addition_and_not_the_server(start: Start, extracto
         (disk / "ballast").write_bytes(bytes(3_000_000))
         stored: list[AddResult] = []
         with pytest.raises(StoreFull):
-            stored.extend(client.add("wide", wide))
+            stored.extend(client.add_stream("wide", wide))
         kept = {item.id for item in client.list_items("wide", size=10_000)}
         assert {result.id for result in stored if result.state == "added"} <= kept
         for call in (
-            lambda: list(client.add("wide", wide[300:])),
+            lambda: client.add("wide", wide[300:]),
             lambda: client.create("more", descriptors=[Descriptor(f"d{n}", 8) for n in range(100)]),
         ):
             with pytest.raises(StoreFull):
                 call()
         assert client.verify("wide").problems == ()
         (disk / "ballast").unlink()
-        assert [result.state for result in client.add("wide", wide[:10])] == [
+        assert [result.state for result in client.add_stream("wide", wide[:10])] == [
             "replaced" if item.id in kept else "added" for item in wide[:10]
         ]
         assert client.search("wide", [Query(vectors={"": np.ones(4096, np.float32)})], Plan(size=3)).hits
@@ -242,7 +243,7 @@ def test_a_killed_server_has_lost_nothing_that_it_acknowledged(
             killer.join()
     with start(path, extractors) as served, Client(served.address) as client:
         assert acknowledged <= ids(client)
-        assert {result.state for result in client.add("photos", items)} <= {"added", "replaced"}
+        assert {result.state for result in client.add_stream("photos", items)} <= {"added", "replaced"}
         assert client.describe("photos").items == len(items) == len(ids(client))
         assert client.verify("photos").problems == ()
         assert served.alive
@@ -250,7 +251,7 @@ def test_a_killed_server_has_lost_nothing_that_it_acknowledged(
 
 def add_again_and_again(client: Client, items: list[NewItem], acknowledged: set[str]) -> None:
     for _ in range(20):
-        for result in client.add("photos", items):
+        for result in client.add_stream("photos", items):
             assert result.error is None
             acknowledged.add(result.id)
 
@@ -272,7 +273,18 @@ def test_a_killed_server_is_an_error_of_ours_in_the_middle_of_a_call(
             yield from rows(range(3, 6))
 
         with pytest.raises(ServerUnavailable):
-            list(client.add("vectors", items()))
+            client.add("vectors", items())
         with pytest.raises(PixkinError) as refused:
             client.describe("vectors")
         assert isinstance(refused.value, ServerUnavailable)
+
+
+def test_what_is_added_is_stored_whether_or_not_the_result_is_read(
+    client: Client, tmp_path: Path, extractors: Path
+) -> None:
+    with Engine(str(tmp_path / "store"), extractors=extractors) as engine:
+        for number, service in enumerate((client, engine)):
+            name = f"unread{number}"
+            service.create(name, descriptors=[Descriptor("plain", 8)])
+            service.add(name, rows(range(3)))
+            assert service.describe(name).items == 3

@@ -83,7 +83,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
         self, header: pb.AddHeader, timeout: float, requests: Iterator[pb.AddRequest | PixkinError | None]
     ) -> Iterator[AddResult]:
         items = (None if request is None else _new_item(request) for request in requests)
-        return self._engine.add(header.collection, items, root=header.root, timeout=timeout)
+        return self._engine.add_stream(header.collection, items, root=header.root, timeout=timeout)
 
     async def Update(self, request: pb.UpdateRequest, context: grpc.aio.ServicerContext) -> pb.UpdateReply:
         """Change labels, attributes, file facts, source or id of items."""

@@ -120,7 +120,7 @@ def test_a_sample_is_spread_over_the_collection_and_stays_inside_the_folder(
             for number in range(50)
         ]
         items.append(NewItem("../outside.png", vectors={declared[0].name: vector}))
-        list(engine.add("many", items))
+        engine.add("many", items)
         found = compare_pictures(engine, "many", tmp_path / "root", sample=5)
         assert [text.split()[0] for text in found.left_out] == ["../outside.png", "09", "19", "29", "39"]
         assert (found.compared, len(found.problems)) == (0, 1)

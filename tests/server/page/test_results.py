@@ -226,22 +226,22 @@ def test_a_collection_that_grows_offers_to_search_again(
         visitor.visit()
         assert visitor.page.get_by_role("heading", name="No collection yet").is_visible()
         client.create("growing", [ExtractorChoice("hsv-histogram")])
-        list(client.add("growing", [NewItem("red.jpg", image=picture("red/0.jpg"))]))
+        client.add("growing", [NewItem("red.jpg", image=picture("red/0.jpg"))])
         visitor.page.wait_for_selector(".card")  # the page goes on by itself
         with visitor.searching():
             visitor.drop(picture("red/1.jpg"))
         assert visitor.hits() == ["red.jpg"]
-        list(client.add("growing", [NewItem("blue.jpg", image=picture("blue/0.jpg"))]))
+        client.add("growing", [NewItem("blue.jpg", image=picture("blue/0.jpg"))])
         visitor.page.get_by_text("1 more picture since this search").wait_for()
         with visitor.searching():
             visitor.page.get_by_role("button", name="Search again").click()
         assert visitor.hits() == ["red.jpg", "blue.jpg"]
-        list(client.add("growing", [NewItem("green.jpg", image=picture("green/0.jpg"))]))
+        client.add("growing", [NewItem("green.jpg", image=picture("green/0.jpg"))])
         visitor.page.get_by_text("1 more picture").wait_for()
         with visitor.searching():
             visitor.page.get_by_label("keep searching while it grows").check()
         with visitor.searching():
-            list(client.add("growing", [NewItem("red2.jpg", image=picture("red/2.jpg"))]))
+            client.add("growing", [NewItem("red2.jpg", image=picture("red/2.jpg"))])
         assert sorted(visitor.hits()) == ["blue.jpg", "green.jpg", "red.jpg", "red2.jpg"]
         visitor.page.wait_for_function(
             "() => !document.querySelector('.growth').textContent", timeout=20_000
