@@ -14,7 +14,7 @@ from pixkin_scoring.stores import Store
 MOST = 16
 """Attachments that stay in memory; a whitening of 2,048 dimensions takes 32 MB."""
 
-_kept: dict[tuple[str, str, str], tuple[int, Any]] = {}
+_kept: dict[tuple[str, str, str], tuple[str, int, Any]] = {}
 _lock = threading.Lock()
 
 
@@ -33,17 +33,19 @@ def attachment(store: Store, collection: Collection, key: str, read: Callable[[b
 def optional_attachment(store: Store, collection: Collection, key: str, read: Callable[[bytes, str], Any]) -> Any:
     """Return an attachment as `read` makes it, None when there is none.
 
-    It is read anew when the collection has been written to: every write raises its generation.
+    It is read anew when the collection has been written to, since every write raises its generation, and when another
+    collection has the name, which may have come to the same generation.
     """
+    state = collection.incarnation, collection.generation
     place = (store.name, collection.name, key)
     with _lock:
         known = _kept.get(place)
-    if known is not None and known[0] == collection.generation:
-        return known[1]
+    if known is not None and known[:2] == state:
+        return known[2]
     stored = store.get_attachment(collection.name, key)
     found = None if stored is None else read(stored[0], key)
     with _lock:
         while len(_kept) >= MOST:
             del _kept[next(iter(_kept))]
-        _kept[place] = collection.generation, found
+        _kept[place] = *state, found
     return found

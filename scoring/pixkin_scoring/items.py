@@ -97,7 +97,9 @@ class Collection:
     generation: raised by every write · bytes: by use (`disk`, `memory`) · approximate: the descriptors with an index of
     neighbours, None where the store answers `approximate` by looking at all items · layout: how the store keeps the
     collection, for people · vector_generation: another number, or another count of items, says that vectors or ids were
-    written; a cluster, which cannot tell them from labels, raises it with every write of items.
+    written; a cluster, which cannot tell them from labels, raises it with every write of items · incarnation: tells it
+    from a collection that had the name before, whose generation may be the same; what is remembered of a collection
+    is remembered with both.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Collection:
     approximate: frozenset[str] | None = None
     layout: Mapping[str, str] = field(default_factory=dict)
     vector_generation: int = 0
+    incarnation: str = ""
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,7 @@ class Collection(_message.Message):
     APPROXIMATE_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
     VECTOR_GENERATION_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     items: _builtins.int
@@ -289,6 +290,8 @@ class Collection(_message.Message):
     """
     vector_generation: _builtins.int
     """Another number than before, or another number of items, says that vectors or ids were written."""
+    incarnation: _builtins.str
+    """Another text than before says that this is another collection of the same name, however alike the numbers are."""
     @_builtins.property
     def descriptors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Descriptor]:
         """Descriptors."""
@@ -324,10 +327,11 @@ class Collection(_message.Message):
         approximate: _abc.Iterable[_builtins.str] | None = ...,
         layout: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         vector_generation: _builtins.int = ...,
+        incarnation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails", "vector_generation", b"vector_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "incarnation", b"incarnation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails", "vector_generation", b"vector_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

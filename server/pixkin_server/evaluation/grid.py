@@ -66,8 +66,8 @@ def state(service: Service, task: Task, described: Collection) -> str:
     facts = [
         task.protocol.name,
         repr(task.settings),
-        (task.collection, described.generation),
-        [(name, service.describe(name).generation) for name in others],
+        _written(described),
+        [_written(service.describe(name)) for name in others],
         _digest(task.settings.ground_truth),
         [(query.name, query.item, query.picture, _facts(query.picture)) for query in queries],
     ]
@@ -120,6 +120,10 @@ def rows(results: Sequence[tuple[Cell, Mapping[str, Any]]]) -> Iterator[dict[str
             "p95 ms": f"{found['timings_ms']['p95']:.1f}",
             "bytes": f"{cell.bytes:,}",
         }
+
+
+def _written(described: Collection) -> tuple[str, str, int]:
+    return described.name, described.incarnation, described.generation
 
 
 def _planned(plan: Plan, descriptor: Descriptor, measure: str) -> Plan:

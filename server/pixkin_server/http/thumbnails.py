@@ -16,7 +16,7 @@ from pixkin_server.http.incoming import Incoming
 from pixkin_server.http.page import has
 
 MAX_KEPT = 2000  # of about 8 KiB each
-CACHE = "private, max-age=60, stale-while-revalidate=86400"
+CACHE = "private, max-age=60"  # the item may get another picture, and its name another collection
 
 
 class Thumbnails:

@@ -55,6 +55,7 @@ def collection_to_proto(collection: Collection) -> collections_pb2.Collection:
         approximate=sorted(collection.approximate or ()),
         layout=dict(collection.layout),
         vector_generation=collection.vector_generation,
+        incarnation=collection.incarnation,
     )
 
 
@@ -72,6 +73,7 @@ def collection_from_proto(message: collections_pb2.Collection) -> Collection:
         approximate=frozenset(message.approximate) if message.approximate_by_index else None,
         layout=dict(message.layout),
         vector_generation=message.vector_generation,
+        incarnation=message.incarnation,
     )
 
 

@@ -36,7 +36,7 @@ export class Precision {
   /** @param {import("./state.js").State} state @param {any} collection */
   async show(state, collection) {
     if (!state.precision || !this.applies(state)) return this.hide();
-    const key = `${formatState({ ...state, item: "", pages: 1 })} ${collection.generation}`;
+    const key = `${formatState({ ...state, item: "", pages: 1 })} ${collection.incarnation} ${collection.generation}`;
     if (key === this.key) return;
     this.hide();
     this.key = key;

@@ -13,7 +13,7 @@ from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import Candidates, Collection
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores.embedded import reading
-from pixkin_scoring.stores.embedded.database import Database, generation
+from pixkin_scoring.stores.embedded.database import Database, generation, incarnation
 
 if TYPE_CHECKING:
     from pixkin_scoring.stores.embedded.matrix import Matrix
@@ -63,6 +63,8 @@ class OpenCollection:
                         connection.execute("SELECT value FROM meta WHERE key = 'thumbnails'").fetchone()[0]
                     ),
                     store=self._store,
+                    # The file's number too: a backup that was put in the place of the file has the other number.
+                    incarnation=f"{incarnation(connection):x}-{self._file.st_ino:x}",
                 )
                 self._described = known
             return known

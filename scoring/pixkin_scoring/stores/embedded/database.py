@@ -1,6 +1,6 @@
 """One SQLite file per collection: its tables, how it is made, opened, and used in transactions.
 
-meta          generation, and whether thumbnails are kept
+meta          generation, whether thumbnails are kept, and a number that no other collection of the name has had
 descriptors   declarations; `number` names the table of the vectors
 items         facts; a row number is never used twice; `changed` is the generation that last wrote vectors or id
 labels, attributes, thumbnails        of an item, deleted with it
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from pixkin_scoring.stores.embedded.faults import file_faults, sqlite_faults
 APPLICATION_ID = 0x70786B6E  # "pxkn", in the file's header where file(1) looks for it
 VERSION = 1
 BUSY_SECONDS = 5.0
+INCARNATION_BITS = 62  # SQLite's integers have 63 and a sign
 PAGE_BYTES = 16_384  # a 512-dimensional vector takes 2 KB: pages of 4 KB would be half empty
 
 SCHEMA = """
@@ -138,6 +140,12 @@ def generation(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
 
 
+def incarnation(connection: sqlite3.Connection) -> int:
+    """Return the number that was drawn when the collection was made; 0 for one of pixkin 0.1.0."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'incarnation'").fetchone()
+    return int(found[0]) if found else 0
+
+
 def raise_generation(connection: sqlite3.Connection) -> int:
     """Raise the generation, and return it."""
     connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
@@ -156,7 +164,10 @@ def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.executescript(f"BEGIN; {SCHEMA}")
-        connection.execute("INSERT INTO meta VALUES ('generation', 0), ('thumbnails', ?)", (thumbnails,))
+        connection.execute(
+            "INSERT INTO meta VALUES ('generation', 0), ('thumbnails', ?), ('incarnation', ?)",
+            (thumbnails, secrets.randbits(INCARNATION_BITS)),
+        )
         for descriptor in descriptors:
             add_descriptor(connection, descriptor)
         connection.execute("COMMIT")

@@ -36,6 +36,11 @@ class Index:
     aliases: frozenset[str] = frozenset()
 
     @property
+    def uuid(self) -> str:
+        """What the cluster tells this index by from one that had its name before."""
+        return str(self.settings.get("uuid", ""))
+
+    @property
     def takes_writes(self) -> bool:
         """Whether no block keeps its documents from being changed."""
         blocks = self.settings.get("blocks", {})

@@ -393,6 +393,7 @@ class OpenSearchStore:
             approximate=frozenset(d.name for d in index.schema.descriptors) if layout.ann else frozenset(),
             layout={"index": index.name, **layout.described()},
             vector_generation=numbers.vector_generation,
+            incarnation=index.uuid,
         )
 
     def _check_layout(self, layout: IndexLayout) -> None:

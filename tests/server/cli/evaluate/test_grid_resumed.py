@@ -83,3 +83,14 @@ def test_another_collection_that_changed_is_computed_anew(
         found.append(pixkin(*grid, "--report", tmp_path / "report", *where).json[0]["per_query"])
     assert found[0] != found[1]
     assert found[1] == pixkin(*grid, *where).json[0]["per_query"]
+
+
+def test_a_collection_that_was_dropped_and_made_again_is_computed_anew(
+    pixkin: Cli, line: str, where: Where, tmp_path: Path
+) -> None:
+    grid = ("evaluate", "labels", line, "--grid", "--measures", "euclidean", "--json", *where)
+    before = pixkin(*grid, "--report", tmp_path / "report").json[0]["per_query"]
+    pixkin("index", "drop", line, "--yes", *where)
+    import_line(pixkin, line, {"a1": 1, "a3": 2, "b-1": -1, "b2": 3}, tmp_path, where)
+    after = pixkin(*grid, "--report", tmp_path / "report").json[0]["per_query"]
+    assert after == pixkin(*grid).json[0]["per_query"] != before
