@@ -12,7 +12,6 @@ from statistics import median
 
 import numpy as np
 import onnx
-import onnxruntime
 import report
 import torch
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from pixkin_embedding import golden
 from pixkin_embedding.encoder import CUDA
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import prepare
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_export.asked import Asked, ask
 from pixkin_export.catalogue import CATALOGUE, Entry
 from pixkin_export.half import to_half
@@ -27,6 +27,7 @@ from pixkin_export.origins import open_origin
 from pixkin_export.sources.options import SourceOptions
 from pixkin_export.sources.torch_network import TorchNetwork
 
+onnxruntime = onnx_runtime()
 NAMES = ("resnet50", "mobilenet-v3-large", "convnext-tiny", "dinov2-small", "clip-vit-b32")
 SIZE = 224
 BATCHES = (1, 8, 32, 128)

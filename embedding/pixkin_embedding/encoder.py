@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,9 @@ from pixkin_proto.errors import InvalidExtractor, MissingExtra, ProviderMissing
 
 from pixkin_embedding import golden
 from pixkin_embedding.bundle import Extractor, read_extractor
+from pixkin_embedding.cores import usable_cores
 from pixkin_embedding.preprocessing import prepare
+from pixkin_embedding.runtime import onnx_runtime
 
 Device = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
@@ -29,11 +30,11 @@ class Session:
 
     def __init__(self, model: bytes, device: Device = "auto") -> None:
         try:
-            import onnxruntime
+            onnxruntime = onnx_runtime()
         except ImportError:
             raise MissingExtra("computing vectors", "cpu") from None
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = usable_cores()
         # A spinning pool beside numba's made both 1.6 times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # a provider that does not bind is reported by us, once
@@ -104,8 +105,8 @@ def encode_golden(encoder: Encoder) -> dict[str, NDArray[np.float32]]:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def _providers(device: Device, onnxruntime: object) -> list[str]:
-    available: list[str] = onnxruntime.get_available_providers()  # type: ignore[attr-defined]  # the package is untyped
+def _providers(device: Device, onnxruntime: Any) -> list[str]:
+    available: list[str] = onnxruntime.get_available_providers()
     if device == "cpu" or CUDA not in available:
         return [CPU]
     return [CUDA, CPU]

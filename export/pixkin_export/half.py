@@ -12,10 +12,11 @@ from graphlib import TopologicalSorter
 
 import onnx
 from onnx import compose, helper, shape_inference
-from onnxruntime.transformers.float16 import convert_float_to_float16
+from pixkin_embedding.runtime import onnx_runtime
 
 from pixkin_export.network_part import network_nodes, store_constants
 
+float16 = onnx_runtime("transformers.float16")
 _MARK = "half_"
 """Before the names of the network's constants, since a head may use the same ones as float32."""
 
@@ -33,7 +34,7 @@ def to_half(model: onnx.ModelProto, *, layers: Collection[str]) -> onnx.ModelPro
     inside = {name for node in network for name in node.output}
     rest = [node for node in graph.node if not inside.intersection(node.output)]
     # Converted in one with the rest, each node of it would hand its float32 result on as 16 bits.
-    converted = convert_float_to_float16(_alone(made, network, rest), keep_io_types=True).graph
+    converted = float16.convert_float_to_float16(_alone(made, network, rest), keep_io_types=True).graph
     nodes = _sorted([*rest, *converted.node])
     used = {name for node in rest for name in node.input}
     constants = [*(each for each in graph.initializer if each.name in used), *converted.initializer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def _torchvision(name: str, options: SourceOptions, names: Mapping[str, str]) ->
 
 
 def _timm(name: str, options: SourceOptions, names: Mapping[str, str]) -> Opened:
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # a download tells the hub what it fetches and nothing else
     with _extra("timm"):
         from pixkin_export.sources.timm_network import describe_timm, timm_network
     return Opened(timm_network(name, options, names), *_of(options, describe_timm(name)), options.weights)

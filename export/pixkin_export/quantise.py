@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_proto.errors import InvalidArgument
 
 from pixkin_export.network_part import is_weighted, network_nodes, store_constants
 
+quantization = onnx_runtime("quantization")
 FLOAT_FIRST = 2
 """How many of the first layers keep float32: they have few channels, and what they lose nothing behind them restores.
 
@@ -45,15 +46,15 @@ def quantise(model: onnx.ModelProto, pictures: Iterable[Pixels], *, layers: Coll
     with tempfile.TemporaryDirectory(prefix="pixkin-") as folder:
         before, after = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         onnx.save(prepared, before)
-        quantize_static(
+        quantization.quantize_static(
             before,
             after,
             _Reader(pictures),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat.QDQ,
             # Two of a kind took 2 to 5 times as long. Processors of x86 without VNNI add such products up in 16 bits,
             # which may not be enough; weights of 7 bits would be safe there, but come no nearer than a cosine of 0.987.
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=sorted({node.op_type for node in chosen}),
             nodes_to_quantize=[node.name for node in chosen],
@@ -62,7 +63,7 @@ def quantise(model: onnx.ModelProto, pictures: Iterable[Pixels], *, layers: Coll
     return _plain(made, model)
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # the package is untyped
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]  # the package is untyped
     """Hands out pictures one at a time, as ONNX Runtime's tool asks for them."""
 
     def __init__(self, pictures: Iterable[Pixels]) -> None:

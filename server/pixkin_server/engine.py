@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from pixkin_embedding import golden
 from pixkin_embedding.batching import Batcher
 from pixkin_embedding.bundle import Extractor
+from pixkin_embedding.cores import usable_cores
 from pixkin_embedding.directory import ExtractorDirectory
 from pixkin_embedding.encoder import Device, Encoder, check_device, load_encoder
 from pixkin_embedding.images import Box, decode, thumbnail
@@ -104,7 +104,7 @@ class Engine:
         self._encoders: dict[str, Encoder] = {}
         self._loading = threading.Lock()
         self._batcher = Batcher()
-        self._decoding = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "pixkin-decoding")
+        self._decoding = ThreadPoolExecutor(usable_cores(), "pixkin-decoding")
         self._scoring = ThreadPoolExecutor(1, "pixkin-scoring")
 
     def __enter__(self) -> Self:

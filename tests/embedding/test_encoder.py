@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from pixkin_embedding import golden
 from pixkin_embedding.bundle import read_extractor
 from pixkin_embedding.encoder import CPU, CUDA, Encoder, Session, encode_golden, load_encoder
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_proto.errors import InvalidExtractor, MissingExtra, ProviderMissing
+
+onnxruntime = onnx_runtime()
 
 
 def test_a_loaded_encoder_names_the_provider_that_was_bound(extractors: Path) -> None:

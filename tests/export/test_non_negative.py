@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper, parser
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_export.non_negative import non_negative
 
 SHAPE = (1, 2, 3, 3)
@@ -159,14 +159,14 @@ def test_what_is_proven_is_so(lines: str) -> None:
     made = model(lines)
     if not non_negative(made, "y"):
         return
-    session = onnxruntime.InferenceSession(made.SerializeToString(), _quiet(), providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(made.SerializeToString(), _quiet(), providers=["CPUExecutionProvider"])
     for pixels in (np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8), np.zeros(SHAPE, np.uint8)):
         [values] = session.run(None, {"pixels": pixels})
         assert not (values < 0).any()
 
 
-def _quiet() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
+def _quiet() -> Any:
+    options = onnx_runtime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     return options

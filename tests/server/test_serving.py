@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from PIL import Image
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import Overloaded, ServerUnavailable, WritesDisabled
 from pixkin_scoring.items import ItemUpdate
@@ -200,9 +201,7 @@ def test_an_address_that_is_none_is_one_clear_line(
 def test_cuda_where_there_is_none_is_refused_at_the_start_even_with_nothing_to_load(
     start: Start, tmp_path: Path
 ) -> None:
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" in onnx_runtime().get_available_providers():
         pytest.skip("this machine may have CUDA")
     said = refused_start(start, tmp_path / "store", tmp_path / "none", "--device", "cuda")
     assert said.startswith("pixkin: --device cuda was asked for")

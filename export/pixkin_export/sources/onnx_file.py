@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.utils
-import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, inliner, shape_inference, version_converter
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
+from pixkin_embedding.runtime import onnx_runtime
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 
 from pixkin_export.differences import first_line
@@ -24,6 +24,7 @@ from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.options import InputForm, SourceOptions, native
 from pixkin_export.sources.source import Layer, Seen, no_layer
 
+onnxruntime = onnx_runtime()
 NEWEST_OPSET = 21
 """What ONNX Runtime 1.20 reads."""
 
@@ -120,7 +121,7 @@ class OnnxFile:
         return onnx.utils.Extractor(self._model).extract_model([self._input], list(tensors))
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _session(self) -> Any:
         """The file as it came, with the cut tensors as outputs."""
         model = onnx.ModelProto()
         model.CopyFrom(self._original)

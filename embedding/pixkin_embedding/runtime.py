@@ -1,0 +1,17 @@
+"""ONNX Runtime, imported in this one place, so that it is always told to send nothing."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+
+def onnx_runtime(part: str = "") -> Any:
+    """Import ONNX Runtime, or one of its parts such as `quantization`, with its telemetry off.
+
+    From 1.29 on it writes an identifier of the machine below the user's cache and sends events to its maker. It reads
+    the variable when it is first imported, and asking it later to stop is too late. Raises ImportError without it.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    return importlib.import_module(f"onnxruntime.{part}" if part else "onnxruntime")
