@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from functools import cached_property
 from pathlib import Path
 
-from pixkin_proto.errors import ExtractorMismatch, InvalidExtractor, UnknownExtractor
+from pixkin_proto.errors import ExtractorMismatch, InvalidArgument, InvalidExtractor, UnknownExtractor
 from pixkin_proto.names import check_name
 
 from pixkin_embedding.bundle import Extractor, read_description, read_extractor
@@ -15,22 +16,42 @@ from pixkin_embedding.bundle import Extractor, read_description, read_extractor
 SUFFIX = ".onnx"
 
 
+def data_directory() -> Path:
+    """Return `$PIXKIN_HOME`, or pixkin's folder below the platform's folder for user data.
+
+    Raises InvalidArgument for a user without a home directory, as containers and services have them.
+    """
+    if home := os.environ.get("PIXKIN_HOME"):
+        return Path(home)
+    if sys.platform != "darwin" and (data := os.environ.get("XDG_DATA_HOME")):
+        return Path(data) / "pixkin"
+    try:
+        home_directory = Path.home()
+    except RuntimeError:
+        raise InvalidArgument(
+            "this user has no home directory; say where pixkin keeps its files with PIXKIN_HOME=DIR, "
+            "or where its extractors are with --extractors DIR"
+        ) from None
+    below = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    return home_directory / below / "pixkin"
+
+
 def default_directory() -> Path:
-    """Return `$PIXKIN_HOME/extractors`, or the same below the platform's folder for user data."""
-    home = os.environ.get("PIXKIN_HOME")
-    if home:
-        return Path(home) / "extractors"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "pixkin" / "extractors"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pixkin" / "extractors"
+    """Return the folder of extractor files where nobody names one; raises InvalidArgument as data_directory does."""
+    return data_directory() / "extractors"
 
 
 class ExtractorDirectory:
     """The extractor files of one folder. It is looked at anew at every call, so a fresh export is seen at once."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_directory()
+        self._given = path
         self._read: dict[tuple[Path, int, int], Extractor] = {}
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder. It is looked for at first use: what needs no extractor works without one."""
+        return self._given or default_directory()
 
     def list(self) -> dict[Path, Extractor]:
         """Return every readable extractor file by path, sorted by name; other files are passed over."""

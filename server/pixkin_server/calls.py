@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import grpc
 from pixkin_proto.errors import Deadline, Overloaded
 
+from pixkin_server.timeouts import DEFAULT_TIMEOUT, MAX_SECONDS
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -20,7 +22,6 @@ THREADS = 16
 MAX_WAITING = 64
 MAX_STREAMS = 8
 MAX_UNREAD = 4096  # replies of a stream that its caller has not taken yet
-DEFAULT_TIMEOUT = 60.0
 IDLE_SECONDS = 0.25  # a stream that pauses this long has what came so far committed
 MAX_IDLE_SECONDS = 60.0  # a stream that pauses this long ends: it holds the right to write its collection
 REPLY_SECONDS = 0.5  # kept back from waiting for a lock, so that the answer arrives before the deadline
@@ -100,7 +101,7 @@ class Calls:
 def remaining(context: grpc.aio.ServicerContext) -> float:
     """Return the seconds that the caller still waits."""
     left: float | None = context.time_remaining()
-    return DEFAULT_TIMEOUT if left is None else max(left, 0.0)
+    return DEFAULT_TIMEOUT if left is None else min(max(left, 0.0), MAX_SECONDS)
 
 
 def patience(context: grpc.aio.ServicerContext) -> float:

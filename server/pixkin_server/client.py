@@ -44,11 +44,11 @@ from pixkin_server.messages.search import outcome_from_proto, request_to_proto, 
 from pixkin_server.messages.types import box_to_proto, descriptor_to_proto, facts_to_proto
 from pixkin_server.sending import MAX_MESSAGE_BYTES, Refused, Sending
 from pixkin_server.statuses import error_of_call
+from pixkin_server.timeouts import DEFAULT_TIMEOUT, MAX_SECONDS, check_timeout
 
 T = TypeVar("T")
 MIB = 1024 * 1024
 OPTIONS = (("grpc.max_receive_message_length", 64 * MIB), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES))
-DEFAULT_TIMEOUT = 60.0
 CHUNK = 256
 LIST_CHUNK = 1000
 
@@ -62,7 +62,7 @@ class Client:
     def __init__(self, address: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         if "://" in address:
             raise InvalidArgument(f"a server is named by HOST:PORT, not {address}; the URL of a cluster is a --store")
-        self.address, self._timeout = address, timeout
+        self.address, self._timeout = address, check_timeout(timeout)
         self._channel = grpc.insecure_channel(address, options=OPTIONS)
         self._embedding = embedding_pb2_grpc.EmbeddingStub(self._channel)
         self._search = search_pb2_grpc.SearchStub(self._channel)
@@ -182,7 +182,7 @@ class Client:
         for first in source:
             sending = Sending(itertools.chain([first], itertools.islice(source, CHUNK - 1)), _add_request)
             requests = itertools.chain(self._header(name, root), sending.requests())
-            replies = self._stream(self._collections.Add, requests, timeout or self._timeout * 10)
+            replies = self._stream(self._collections.Add, requests, timeout or min(self._timeout * 10, MAX_SECONDS))
             for place in sending.places(replies):
                 if isinstance(place, Refused):
                     yield AddResult(place.item.id, "refused", place.error)
@@ -234,11 +234,11 @@ class Client:
 
     def _call(self, method: Callable[..., T], make_request: Callable[[], Any], timeout: float | None = None) -> T:
         with self._our_errors():
-            return method(make_request(), timeout=self._timeout if timeout is None else timeout)
+            return method(make_request(), timeout=self._timeout if timeout is None else check_timeout(timeout))
 
     def _stream(self, method: Callable[..., Any], requests: Iterator[Any], timeout: float | None) -> Iterator[Any]:
         with self._our_errors():
-            call = method(requests, timeout=self._timeout if timeout is None else timeout)
+            call = method(requests, timeout=self._timeout if timeout is None else check_timeout(timeout))
             try:
                 yield from call
             finally:

@@ -60,9 +60,9 @@ from pixkin_server.changes import file_state
 from pixkin_server.deriving import completed, derivations
 from pixkin_server.faults import known_error
 from pixkin_server.indexing import by_full_name, encoded
+from pixkin_server.timeouts import DEFAULT_TIMEOUT, check_timeout
 
 T = TypeVar("T")
-DEFAULT_TIMEOUT = 60.0
 MAX_LIST_SIZE = 10_000
 MAX_EXAMPLES = 100  # of one search: they are averaged in the one scoring thread, and a message holds a million ids
 MAX_DESCRIPTORS = 100  # of one collection: each is a table and a matrix
@@ -99,7 +99,7 @@ class Engine:
     ) -> None:
         self.store = open_store(store, insecure=insecure) if isinstance(store, str) else store
         self.directory = ExtractorDirectory(extractors)
-        self._device, self._limits, self._timeout = device, limits, timeout
+        self._device, self._limits, self._timeout = device, limits, check_timeout(timeout)
         self._allow_untrained = allow_untrained
         self._encoders: dict[str, Encoder] = {}
         self._loading = threading.Lock()
@@ -123,7 +123,7 @@ class Engine:
         self.store.close()
 
     def _deadline(self, timeout: float | None) -> float:
-        return time.monotonic() + (self._timeout if timeout is None else timeout)
+        return time.monotonic() + (self._timeout if timeout is None else check_timeout(timeout))
 
     # search
 

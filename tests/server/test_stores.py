@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import (
+    InvalidArgument,
     PixkinError,
     ServerUnavailable,
     StoreFormat,
@@ -288,3 +289,16 @@ def test_what_is_added_is_stored_whether_or_not_the_result_is_read(
             service.create(name, descriptors=[Descriptor("plain", 8)])
             service.add(name, rows(range(3)))
             assert service.describe(name).items == 3
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e20])
+def test_a_timeout_that_no_clock_can_wait_for_is_refused(
+    served: Any, client: Client, tmp_path: Path, seconds: float
+) -> None:
+    for make in (
+        lambda: Engine(str(tmp_path), timeout=seconds),
+        lambda: Client(served.address, timeout=seconds),
+        lambda: client.search("photos", [Query(id="red/0.jpg")], timeout=seconds),
+    ):
+        with pytest.raises(InvalidArgument, match="at most 1,000,000 seconds"):
+            make()

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from pixkin_server.cli.output import complain
+from pixkin_server.cli.streams import ResultsLost, forget_results, prepare_streams
 
 # command -> (module below this one, name there, one line for the list)
 COMMANDS = {
@@ -73,9 +74,7 @@ def main() -> None:
     """Run the command line; an error is one line on stderr and an exit status that is not 0."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines would stand before ours
     signal.signal(signal.SIGTERM, _terminated)  # a server that a command has started ends with it
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+    prepare_streams()
     try:
         status = pixkin.main(prog_name="pixkin", standalone_mode=False)
         sys.stdout.flush()
@@ -85,9 +84,11 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         complain("stopped")
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except ResultsLost as lost:
+        forget_results()
+        if not lost.reader_left:
+            complain(str(lost))
+        sys.exit(0 if lost.reader_left else 1)
     except Exception as error:  # one line in place of a traceback; PIXKIN_DEBUG shows that
         _explain(error)
     sys.exit(status if isinstance(status, int) else 0)

@@ -52,11 +52,11 @@ def demo(images: Path | None, store: str | None, insecure: bool, extractors: Pat
 
     Needs the extra `demo`, or --images. The collection is called demo, or demo-own with --images.
     """
-    from pixkin_embedding.directory import default_directory
+    from pixkin_embedding.directory import data_directory
 
     from pixkin_server.demo.run import Place, run_demo
 
-    folder = default_directory().parent / "demo"
+    folder = data_directory() / "demo"
     place = Place(
         store=store or str(folder / "store"),
         insecure=insecure,

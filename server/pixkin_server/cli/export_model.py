@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.numbers import COUNT, LARGEST, REAL, WHOLE, Number
 from pixkin_server.cli.output import Progress, complain, print_json, print_table
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _OF_AN_ONNX_FILE = (
                  help="With --from: the order of the input's axes."),
     click.option("--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True,
                  help="With --from: the order of its channels."),
-    click.option("--scale", type=float, default=1.0, show_default=True, metavar="S",
+    click.option("--scale", type=REAL, default=1.0, show_default=True, metavar="S",
                  help="With --from: the network takes (pixel * S - mean) / std, where pixels are 0 to 255."),
     click.option("--mean", default="0,0,0", show_default=True, callback=_numbers, metavar="A,B,C",
                  help="With --from: see --scale; in the order of its channels."),
@@ -62,15 +63,15 @@ _OF_AN_ONNX_FILE = (
 _OF_WORDS = (
     click.option("--train", "folder", type=FOLDER, metavar="FOLDER",
                  help="Pictures to learn the visual words of bovw from."),
-    click.option("--words", type=click.IntRange(min=2), default=400, show_default=True, metavar="N",
+    click.option("--words", type=Number(int, 2, LARGEST), default=400, show_default=True, metavar="N",
                  help="With --train: how many words."),
-    click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True, metavar="N",
+    click.option("--batch-size", type=COUNT, default=1024, show_default=True, metavar="N",
                  help="With --train: descriptors a step of mini-batch k-means."),
 )  # fmt: skip
 _DERIVED = (
     click.option("--whitening", type=EXISTING, metavar="FILE",
                  help="Add the descriptor that FILE was learnt of, on its principal components, whitened."),
-    click.option("--whitening-dims", type=click.IntRange(min=1), metavar="N",
+    click.option("--whitening-dims", type=COUNT, metavar="N",
                  help="With --whitening: the first N components.  [default: all]"),
     click.option("--whitening-plain", is_flag=True, help="With --whitening: projected only, not whitened."),
     click.option("--quantise", type=click.Choice(["int8"]),
@@ -101,10 +102,10 @@ _DERIVED = (
 @click.option(
     "--random-weights", "untrained", is_flag=True, help="No weights, for trials; the file is marked as untrained."
 )
-@click.option("--size", type=int, metavar="N", help="Height and width of the input, in place of the model's own.")
+@click.option("--size", type=WHOLE, metavar="N", help="Height and width of the input, in place of the model's own.")
 @click.option("--native", is_flag=True, help="Pictures in their own proportions, for descriptors of feature maps.")
 @click.option(
-    "--longest", type=int, default=1024, show_default=True, metavar="N", help="With --native: the longest side."
+    "--longest", type=WHOLE, default=1024, show_default=True, metavar="N", help="With --native: the longest side."
 )
 @shared.all_of(_OF_AN_ONNX_FILE)
 @shared.all_of(_OF_WORDS)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from pixkin_server.cli.numbers import SECONDS, WHOLE
+
 if TYPE_CHECKING:
     from pixkin_scoring.plan import Plan
     from pixkin_scoring.stores import Store
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_STORE = "./pixkin.store"
-SECONDS = click.FloatRange(min=0, min_open=True)
 
 insecure = click.option(
     "--insecure", is_flag=True, envvar="PIXKIN_INSECURE", show_envvar=True,
@@ -102,8 +103,8 @@ _PAGE = (
         is_flag=True,
         help="Say of each hit which bins and regions its value comes from; for mass measures.",
     ),
-    click.option("--size", type=int, default=10, show_default=True, metavar="N", help="How many hits."),
-    click.option("--offset", type=int, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
+    click.option("--size", type=WHOLE, default=10, show_default=True, metavar="N", help="How many hits."),
+    click.option("--offset", type=WHOLE, default=0, show_default=True, metavar="N", help="How many hits to pass over."),
 )
 store: Callable[[Any], Any] = all_of((_store, insecure))
 """The options that name a store."""

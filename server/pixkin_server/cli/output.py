@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -31,8 +32,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right
 
 
 def complain(text: str) -> None:
-    """Print one line on stderr, whatever a name in it contains."""
-    click.echo(f"pixkin: {one_line(text)}", err=True)
+    """Print one line on stderr, whatever a name in it contains. A stderr that takes nothing changes no exit status."""
+    with contextlib.suppress(OSError):
+        click.echo(f"pixkin: {one_line(text)}", err=True)
 
 
 def one_line(text: str) -> str:

@@ -10,7 +10,9 @@ import click
 from click.core import ParameterSource
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.numbers import Number
 from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
+from pixkin_server.timeouts import MAX_SECONDS
 
 CONFIG = "config"
 
@@ -130,7 +132,7 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Number(float, 0, MAX_SECONDS),
     default=20.0,
     envvar="PIXKIN_GRACE",
     show_envvar=True,

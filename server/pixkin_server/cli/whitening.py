@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.numbers import REAL, WHOLE
 from pixkin_server.cli.output import Progress, print_table
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,10 +27,10 @@ def whitening() -> None:
 @whitening.command()
 @click.argument("collection")
 @click.option("--descriptor", default="", metavar="D", help="Descriptor to learn of; needed where there are several.")
-@click.option("--dims", type=int, metavar="N", help="How many components to keep.  [default: all that vary]")
-@click.option("--power", type=float, default=0.5, show_default=True, metavar="P",
+@click.option("--dims", type=WHOLE, metavar="N", help="How many components to keep.  [default: all that vary]")
+@click.option("--power", type=REAL, default=0.5, show_default=True, metavar="P",
               help="Divide by variance^P: 0.5 whitens fully, less does so less.")  # fmt: skip
-@click.option("--shrink", type=float, default=0.0, show_default=True, metavar="S",
+@click.option("--shrink", type=REAL, default=0.0, show_default=True, metavar="S",
               help="Mix this part of the mean variance into every variance, where vectors are few.")  # fmt: skip
 @click.option("--no-whiten", is_flag=True, help="Project only; the same as --power 0.")
 @click.option("--normalise", type=click.Choice(["none", "l2"]), default="none", show_default=True,

@@ -9,8 +9,9 @@ from typing import Any
 
 from pixkin_proto.errors import InvalidArgument
 
+from pixkin_server.timeouts import MAX_SECONDS
+
 HEADER = "x-request-timeout"
-MAX_SECONDS = 86_400.0
 
 
 class CallContext:

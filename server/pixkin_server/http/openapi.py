@@ -12,7 +12,6 @@ from pixkin_proto.v1 import types_pb2
 from starlette.responses import Response
 
 from pixkin_server.http.comments import comments
-from pixkin_server.http.context import MAX_SECONDS
 from pixkin_server.http.endpoint import SERVICES, declared_by, part_of
 from pixkin_server.http.incoming import Incoming
 from pixkin_server.http.others import OTHERS, Other
@@ -21,6 +20,7 @@ from pixkin_server.http.routes import JSON, LINES, MULTIPART, ROUTES, Body, Rout
 from pixkin_server.http.schemas import Schema, field_schema, plain_name, reference, schemas
 from pixkin_server.http.statuses import status_of
 from pixkin_server.metrics import pixkin_version
+from pixkin_server.timeouts import MAX_SECONDS
 
 TIMEOUT: Schema = {
     "name": "X-Request-Timeout",

@@ -67,6 +67,15 @@ def test_every_command_on_a_collection_takes_store_and_server(path: str) -> None
     assert ("--timeout" in names) is (path not in unbounded)
 
 
+@pytest.mark.parametrize("path", ALL)
+def test_every_number_has_finite_bounds(path: str) -> None:
+    numbers = [param for param in ALL[path].params if param.type.name.startswith(("integer", "float"))]
+    for param in numbers:
+        for text in ("nan", "inf", "-inf", "1e400", "9" * 400):
+            with pytest.raises(click.UsageError):
+                param.type(text, param, click.Context(ALL[path]))
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import sys
@@ -102,7 +111,8 @@ def test_the_list_of_commands_says_what_each_command_says(pixkin: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [("nobody",), ("index", "nobody"), ("search", "--bogus"), ("index", "add"),
-     ("export-model",), ("search", "c", "id:x", "--timeout", "0")],
+     ("export-model",), ("search", "c", "id:x", "--timeout", "0"), ("index", "list", "--timeout", "1e20"),
+     ("index", "list", "--timeout", "nan"), ("serve", "--grace", "nan"), ("search", "c", "id:x", "--size", "9" * 30)],
 )  # fmt: skip
 def test_a_call_that_makes_no_sense_is_one_line_with_status_2(pixkin: Cli, arguments: tuple[str, ...]) -> None:
     ran = pixkin(*arguments)
@@ -152,7 +162,73 @@ def test_a_reader_that_goes_away_is_no_error(workplace: Any, made: str) -> None:
         assert process.stderr
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode in (0, 1)
+    assert process.returncode == 0
+
+
+def test_a_full_disk_behind_stdout_is_one_line_with_status_1() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pixkin_server", "export-model", "--list"], stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr == "pixkin: stdout took no more of the results: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        ([1], "pixkin: stdout took no more of the results: Bad file descriptor\n"),
+        ([0, 1], "pixkin: stdout took no more of the results: Bad file descriptor\n"),
+        ([1, 2], ""),
+    ],
+)
+def test_a_stream_that_the_caller_closed_is_no_internal_error(closed: list[int], said: str) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {" ".join(f"{number}>&-" for number in closed)}', "sh", sys.executable, "-m",
+         "pixkin_server", "export-model", "--list"], stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (1, said)
+
+
+def test_a_database_never_takes_the_place_of_a_closed_stdout(tmp_path: Path) -> None:
+    create = ("index", "create", "photos", "--vectors", "plain:dim=4", "--store", str(tmp_path))
+    ran = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "pixkin_server", *create], stderr=subprocess.PIPE,
+        text=True, check=False,
+    )  # fmt: skip
+    assert ran.stderr in ("", "pixkin: stdout took no more of the results: Bad file descriptor\n")
+    assert "0 problems" in run("index", "verify", "photos", "--store", tmp_path).stdout
+
+
+def without_a_home(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user whom the system's list of users does not have."""
+    code = """
+import os, pwd
+
+def nobody(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+
+pwd.getpwuid = nobody
+from pixkin_server.cli import main
+main()
+"""
+    keep = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME", "PIXKIN_HOME")}
+    command = [sys.executable, "-c", code, *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=keep, check=False)
+
+
+def test_what_needs_no_extractor_works_without_a_home_directory(tmp_path: Path) -> None:
+    ran = without_a_home("index", "list", "--store", tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [("inspect", "hsv-histogram"), ("export-model", "hsv-histogram"), ("demo",)])
+def test_a_user_without_a_home_directory_is_told_what_to_name(command: tuple[str, ...]) -> None:
+    ran = without_a_home(*command)
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "PIXKIN_HOME=DIR" in ran.stderr
 
 
 def test_names_that_are_no_text_are_printed_in_any_locale(tmp_path: Path) -> None:

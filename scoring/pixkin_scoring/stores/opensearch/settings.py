@@ -117,7 +117,7 @@ def variable(key: str) -> str:
 def _from_file(name: str) -> dict[str, str]:
     if not name:
         return {}
-    path = Path(name).expanduser()
+    path = _path(name)
     table = _parse(path, _read(path, FILE))
     if unknown := sorted(set(table) - set(KEYS)):
         raise InvalidArgument(f"{path} has the key {unknown[0]!r}; allowed are {listed(KEYS)}")
@@ -127,6 +127,13 @@ def _from_file(name: str) -> dict[str, str]:
         _check_private(path)
     given = {key: value for key, value in table.items() if value}
     return _with_secrets(given, {key: f"{key} in {path}" for key in KEYS})
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # "~" of a user without a home directory
+        raise InvalidArgument(f"{name} cannot be looked for: {error}; write the whole path") from None
 
 
 def _parse(path: Path, text: str) -> dict[str, str]:
@@ -145,7 +152,7 @@ def _check_private(path: Path) -> None:
 
 def _with_secrets(given: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     """Return the settings with each secret read from the file that is named for it; `names` is for messages."""
-    values = {key: str(Path(value).expanduser()) if key in PATHS else value for key, value in given.items()}
+    values = {key: str(_path(value)) if key in PATHS else value for key, value in given.items()}
     for secret in SECRETS:
         source = values.pop(f"{secret}_file", "")
         if source and secret in values:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from pixkin_server.cli.numbers import LARGEST, Number
+
 PATH = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -22,7 +24,7 @@ TRUTH_OPTIONS = (
                       "collection has an extractor, else the whole picture."),
     click.option("--images", type=FOLDER, metavar="DIR", help="Folder of the query pictures, if not where they were."),
     click.option("--level", default="", metavar="L", help="mirflickr: relevant (default) or potential annotations."),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    click.option("--seed", type=Number(int, 0, LARGEST), default=0, show_default=True, metavar="N",
                  help="mirflickr: seed of the queries that are drawn."),
     click.option("--skip-missing", is_flag=True,
                  help="Leave out pictures of the ground truth that the collection lacks, and count them."),

@@ -10,6 +10,7 @@ import click
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.index.layout import layout_options, new_layout, take_layout
 from pixkin_server.cli.index.report import agreed, collection_json, end_partly_refused, print_collection
+from pixkin_server.cli.numbers import COUNT
 from pixkin_server.cli.output import Progress, complain, one_line, print_json
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def describe(collection: str, as_json: bool, **options: Any) -> None:
     metavar="ROOT",
     help="Also encode some of the pictures below ROOT anew, and compare with what is stored.",
 )
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="How many, with --images.  [default: 50]")
+@click.option("--sample", type=COUNT, metavar="N", help="How many, with --images.  [default: 50]")
 @shared.connection
 def verify(collection: str, images: Path | None, sample: int | None, **options: Any) -> None:
     """Check the stored data of COLLECTION: items, vectors, extractors, and in OpenSearch mapping, scripts and settings.

@@ -10,6 +10,7 @@ import click
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.index.report import print_collection
+from pixkin_server.cli.numbers import REAL, WHOLE
 
 
 @click.command(short_help="Add a whitened descriptor to every item of COLLECTION, without its pictures.")
@@ -39,8 +40,8 @@ def derive(collection: str, descriptor: str, file: Path, name: str, **options: A
 @click.command(short_help="Add a descriptor averaged with that of each item's neighbours.")
 @click.argument("collection")
 @click.option("--descriptor", default="", metavar="D", help="Descriptor to average; needed where there are several.")
-@click.option("--k", type=int, default=10, show_default=True, metavar="N", help="How many neighbours.")
-@click.option("--alpha", type=float, default=0.0, show_default=True, metavar="A",
+@click.option("--k", type=WHOLE, default=10, show_default=True, metavar="N", help="How many neighbours.")
+@click.option("--alpha", type=REAL, default=0.0, show_default=True, metavar="A",
               help="Weight of a neighbour: likeness^A; 0 weighs all alike.")  # fmt: skip
 @click.option("--as", "name", required=True, metavar="NAME", help="Name of the new descriptor.")
 @shared.store_only
@@ -68,7 +69,7 @@ def augment(collection: str, descriptor: str, k: int, alpha: float, name: str, *
 @click.option("--measure", default="", metavar="M",
               help="Measure of the searches that will use it; all mass measures share one graph, all others another.  "
               "[default: the descriptor's]")  # fmt: skip
-@click.option("--k", type=int, default=50, show_default=True, metavar="N", help="How many neighbours of each item.")
+@click.option("--k", type=WHOLE, default=50, show_default=True, metavar="N", help="How many neighbours of each item.")
 @shared.store_only
 def graph(collection: str, descriptor: str, measure: str, k: int, **options: Any) -> None:
     """Keep the exact graph of nearest neighbours of COLLECTION, for searches with --rerank diffusion:graph=kept.

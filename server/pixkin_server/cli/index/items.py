@@ -10,6 +10,7 @@ import click
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.index.report import collection_json, complain_of_refusals, end_partly_refused
+from pixkin_server.cli.numbers import COUNT
 from pixkin_server.cli.output import complain, one_line, print_json, print_table
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def remove(collection: str, items: tuple[str, ...], **options: Any) -> None:
 @click.command(name="list")
 @click.argument("collection", required=False)
 @shared.filters
-@click.option("--size", type=click.IntRange(1), metavar="N", help="Stop after N items.")
+@click.option("--size", type=COUNT, metavar="N", help="Stop after N items.")
 @shared.connection
 @shared.as_json
 def list_(collection: str | None, filters: tuple[str, ...], size: int | None, as_json: bool, **options: Any) -> None:

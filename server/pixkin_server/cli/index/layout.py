@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pixkin_server.cli.numbers import WHOLE
 from pixkin_server.cli.options import all_of
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ GRAPH = ("m", "ef_construction", "ef_search")
 
 
 def _number_or_auto(ctx: click.Context, param: click.Parameter, text: str | None) -> int | str | None:
-    return text if text in (None, AUTO) else click.INT(text, param, ctx)
+    return text if text in (None, AUTO) else int(WHOLE(text, param, ctx))
 
 
-_NUMBER: dict[str, Any] = {"type": int, "metavar": "N"}
+_NUMBER: dict[str, Any] = {"type": WHOLE, "metavar": "N"}
 _NUMBER_OR_AUTO: dict[str, Any] = {"metavar": f"N|{AUTO}", "callback": _number_or_auto}
 _SWITCH: dict[str, Any] = {"default": None}
 # flag, kind, help, default
