@@ -377,7 +377,7 @@ class Denied(PixkinError):
 
 
 class StoreDenied(Denied):
-    """The cluster refused the credentials or the role."""
+    """The cluster refused the credentials or the role, or the files of a store may not be read."""
 
     reason = "STORE_DENIED"
 

@@ -40,6 +40,9 @@ class Store(Protocol):
     def check(self, *, deadline: float = math.inf) -> None:
         """Raise what keeps the store as a whole from being searched, such as StoreUnavailable or StoreFormat."""
 
+    def prepare(self, *, create: bool) -> None:
+        """Raise StoreUnavailable when there is no store here yet, or make an empty one where that is allowed."""
+
     def create(
         self,
         name: str,

@@ -147,10 +147,17 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     show_envvar=True,
     help="Run extractors with random weights too, which find nothing alike.",
 )
+@click.option(
+    "--create",
+    is_flag=True,
+    envvar="PIXKIN_CREATE",
+    show_envvar=True,
+    help="Make an empty store where there is none yet; without it, a directory that holds no store ends the start.",
+)
 @shared.device
 @shared.extractors
 @shared.store
-def serve(address: str, read_only: bool, reflection: bool, grace: float, **more: Any) -> None:
+def serve(address: str, read_only: bool, reflection: bool, grace: float, create: bool, **more: Any) -> None:
     """Serve embedding and search over gRPC and HTTP, and a page to search with, until SIGTERM or Ctrl-C.
 
     Listens on loopback only unless told otherwise. Health (grpc.health.v1, /readyz) says SERVING once extractors,
@@ -173,6 +180,7 @@ def serve(address: str, read_only: bool, reflection: bool, grace: float, **more:
         sharing_cores(),
         Engine(where.pop("store"), **where) as engine,
     ):
+        engine.store.prepare(create=create)
         asyncio.run(run(engine, settings, lambda line: click.echo(f"pixkin: {line}", err=True)))
 
 

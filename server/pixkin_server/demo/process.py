@@ -22,7 +22,7 @@ def running_server(store: str, *, extractors: Path | None, device: str, insecure
     Raises StoreUnavailable with the server's last words when it does not start.
     """
     command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--no-http", "--store", store]
-    command += ["--device", device, *(["--extractors", str(extractors)] if extractors else [])]
+    command += ["--create", "--device", device, *(["--extractors", str(extractors)] if extractors else [])]
     command += ["--insecure"] if insecure else []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command line
         try:

@@ -67,6 +67,37 @@ def test_a_broken_store_makes_a_server_unready_and_not_dead(
         until(lambda: client.get("/readyz").status_code == 200)
 
 
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_store_that_vanishes_makes_a_server_unready_until_it_is_back(
+    start: Callable[..., Any], extractors: Path, tmp_path: Path, *, mount_point: bool
+) -> None:
+    place, aside = tmp_path / "store", tmp_path / "aside"
+    flags = ("--allow-writes",)
+    made = {"name": "vectors", "descriptors": [{"name": "plain", "dim": 8}]}
+    with start(place, extractors, *flags) as served, httpx.Client(base_url=served.page) as client:
+        assert client.post("/v1/collections", json=made).status_code == 200
+        place.rename(aside)
+        if mount_point:  # what is left of a volume that is not mounted any more
+            place.mkdir()
+        again = {**made, "name": "again"}
+        for answer in (
+            client.get("/v1/collections"),
+            client.get("/v1/collections/vectors"),
+            client.post("/v1/collections", json=again),
+            client.delete("/v1/collections/vectors"),
+        ):
+            assert (answer.status_code, answer.json()["reason"]) == (503, "STORE_UNAVAILABLE")
+        until(lambda: client.get("/readyz").status_code == 503)
+        if mount_point:
+            assert not [*place.iterdir()]
+            place.rmdir()
+        assert not place.exists()
+        aside.rename(place)
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert [each["name"] for each in client.get("/v1/collections").json()["collections"]] == ["vectors"]
+        assert client.post("/v1/collections", json=again).status_code == 200
+
+
 @pytest.fixture(scope="module")
 def counting(start: Callable[..., Any], store: Path, extractors: Path, photos: Path) -> Iterator[str]:
     """The metrics of a server after some calls over gRPC and HTTP, good and bad."""

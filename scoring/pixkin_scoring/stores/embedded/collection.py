@@ -40,11 +40,12 @@ class OpenCollection:
         self._described: Collection | None = None
 
     def is_current(self) -> bool:
-        """Return whether this is still the file of its name: another process may have dropped it and made another."""
+        """Return whether this is the file of its name, which another process may have replaced, and was read whole."""
         try:
-            return os.path.samestat(self._file, self._path.stat())
-        except FileNotFoundError:
+            same = os.path.samestat(self._file, self._path.stat())
+        except OSError:  # opening it again says what is the matter
             return False
+        return same and self.database.is_current() and self._scanned.is_current()
 
     def describe(self) -> Collection:
         """Describe the collection; counted once per generation, without `bytes`."""

@@ -21,13 +21,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import PixkinError, StoreFormat, StoreUnavailable
+from pixkin_proto.errors import StoreUnavailable
 
 from pixkin_scoring.stores.embedded.faults import file_faults, sqlite_faults
+from pixkin_scoring.stores.embedded.opening import (
+    APPLICATION_ID,
+    VERSION,
+    Opened,
+    may_be_read_alone,
+    open_file,
+    open_snapshot,
+    stamp_of,
+)
 
-APPLICATION_ID = 0x70786B6E  # "pxkn", in the file's header where file(1) looks for it
-VERSION = 1
-BUSY_SECONDS = 5.0
 INCARNATION_BITS = 62  # SQLite's integers have 63 and a sign
 PAGE_BYTES = 16_384  # a 512-dimensional vector takes 2 KB: pages of 4 KB would be half empty
 
@@ -63,19 +69,21 @@ class Database:
 
     def __init__(self, path: Path, *, writing: bool = False) -> None:
         self.path = path
-        self._begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        self._writing = writing
         self._lock = threading.Lock()
+        self._torn = False
         with sqlite_faults(path):
-            self._connection: sqlite3.Connection | None = _open(path, writing=writing)
+            self._opened: Opened | None = open_file(path, writing=writing)
+
+    def is_current(self) -> bool:
+        """Return whether everything that was read is right: a snapshot may have been written under a reader's eyes."""
+        return not self._torn
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give the connection inside a transaction: committed at the end, undone when anything is raised."""
-        with self._lock, sqlite_faults(self.path):
-            connection = self._connection
-            if connection is None:
-                raise StoreUnavailable(f"{self.path} was closed or replaced meanwhile; ask again")
-            connection.execute(self._begin)
+        with self._lock, sqlite_faults(self.path), self._unchanged():
+            connection = self._begun()
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -86,9 +94,41 @@ class Database:
     def close(self) -> None:
         """Close the connection once nobody uses it."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            if self._opened is not None:
+                self._opened.connection.close()
+            self._opened = None
+
+    def _begun(self) -> sqlite3.Connection:
+        """Begin a transaction on the file as it is now."""
+        opened = self._opened
+        if opened is None:
+            raise StoreUnavailable(f"{self.path} was closed or replaced meanwhile; ask again")
+        if opened.stamp not in (None, stamp_of(self.path)):
+            opened = self._replaced(open_file(self.path, writing=False))
+        try:
+            _begin(opened.connection, writing=self._writing)
+        except sqlite3.OperationalError as error:
+            if self._writing or not may_be_read_alone(error):
+                raise
+            opened = self._replaced(open_snapshot(self.path))
+            _begin(opened.connection, writing=False)
+        return opened.connection
+
+    def _replaced(self, opened: Opened) -> Opened:
+        before, self._opened = self._opened, opened
+        if before is not None:
+            before.connection.close()
+        return opened
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Raise StoreUnavailable for what was read of a snapshot that somebody wrote to meanwhile."""
+        try:
+            yield
+        finally:
+            if self._opened is not None and self._opened.stamp not in (None, stamp_of(self.path)):
+                self._torn = True
+                raise StoreUnavailable(f"{self.path} was written while it was read; ask again")
 
 
 def create_file(path: Path, descriptors: list[Descriptor], *, thumbnails: bool) -> None:
@@ -157,9 +197,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool) -> None:
+    path.touch(mode=0o600, exist_ok=False)  # thumbnails are pictures; SQLite makes its other files with the same mode
     with sqlite_faults(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -171,6 +211,13 @@ def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool)
         for descriptor in descriptors:
             add_descriptor(connection, descriptor)
         connection.execute("COMMIT")
+        # Last, because the rename takes the file without its log: everything must be in the file itself.
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection: sqlite3.Connection, *, writing: bool) -> None:
+    connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+    generation(connection)  # a reader's view begins with what it first reads
 
 
 def _sync(directory: Path) -> None:
@@ -180,46 +227,3 @@ def _sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _open(path: Path, *, writing: bool) -> sqlite3.Connection:
-    try:
-        return _connect(path, "mode=rw", writing=writing)
-    except sqlite3.OperationalError as error:
-        log = path.with_name(path.name + "-wal")
-        refused = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-        if writing or not refused or not path.exists() or (log.exists() and log.stat().st_size):
-            raise
-        # A directory that cannot be written has no place for SQLite's shared memory; without a log none is needed.
-        return _connect(path, "mode=ro&immutable=1", writing=False)
-
-
-def _connect(path: Path, how: str, *, writing: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}",
-        uri=True,
-        isolation_level=None,
-        timeout=BUSY_SECONDS,
-        check_same_thread=False,
-    )
-    try:
-        _check_format(connection, path)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA query_only = {not writing:d}")
-    except (sqlite3.Error, PixkinError):
-        connection.close()
-        raise
-    return connection
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    [application] = connection.execute("PRAGMA application_id").fetchone()
-    [version] = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID or version < 1:
-        raise StoreFormat(f"{path} is no collection of pixkin; move it out of the store")
-    if version > VERSION:
-        raise StoreFormat(
-            f"{path} has format {version} and this pixkin reads format {VERSION}; "
-            "upgrade it with: pip install --upgrade pixkin"
-        )

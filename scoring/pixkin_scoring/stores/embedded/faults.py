@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixkin_proto.errors import PixkinError, StoreFormat, StoreFull, StoreLocked, StoreReadOnly, StoreUnavailable
+from pixkin_proto.errors import (
+    PixkinError,
+    StoreDenied,
+    StoreFormat,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _ALMOST_NOTHING = 1 << 20
 _PRIMARY = 0xFF
 """SQLite's extended result codes keep the primary code in their lowest byte (sqlite.org/rescode.html)."""
@@ -34,11 +44,18 @@ def sqlite_faults(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def file_faults(path: Path) -> Iterator[None]:
-    """Raise what the file system reports about a path as StoreFull, StoreReadOnly or StoreUnavailable."""
+def file_faults(path: Path, *, reading: bool = False) -> Iterator[None]:
+    """Raise what the file system reports about a path as StoreFull, StoreReadOnly or StoreUnavailable.
+
+    reading: what is refused is reading, so that StoreDenied takes the place of StoreReadOnly.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise _without_locks(path) from error
+        if error.errno in _READ_ONLY and reading:
+            raise _unreadable(path) from error
         if error.errno in _FULL:
             raise _full(path) from error
         if error.errno in _READ_ONLY:
@@ -57,7 +74,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path) -> PixkinError | None:
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreLocked(path.stem, "")
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
-        return StoreUnavailable(f"{path} cannot be read or written: {error}")
+        return _unusable(path, error)
     return None
 
 
@@ -67,6 +84,23 @@ def _full(path: Path) -> StoreFull:
 
 def _read_only(path: Path) -> StoreReadOnly:
     return StoreReadOnly(f"{path} may be read but not written; ask for write access or copy the store")
+
+
+def _unreadable(path: Path) -> StoreDenied:
+    return StoreDenied(f"this user may not read {path}; ask its owner for access, or run as the owner")
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> PixkinError:
+    if path.exists() and not os.access(path, os.R_OK):
+        return _unreadable(path)
+    return StoreUnavailable(f"{path} cannot be read or written: {error}")
+
+
+def _without_locks(path: Path) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the file system of {path} has no file locks, which writing needs, or its lock service does not answer; "
+        "mount it with locks (NFS: without nolock), or keep the store on a local disk; reading works without locks"
+    )
 
 
 def _no_space(path: Path) -> bool:

@@ -31,7 +31,7 @@ def write_lock(path: Path, collection: str, deadline: float) -> Iterator[None]:
 
     Raises:
         StoreLocked: another writer still holds it at the deadline; its PID is information only.
-        StoreReadOnly, StoreFull, StoreUnavailable: the lock file cannot be made.
+        StoreReadOnly, StoreFull, StoreUnavailable: the lock file cannot be made, or the file system has no locks.
     """
     descriptor = _acquire(path, collection, deadline)
     try:
@@ -44,24 +44,40 @@ def write_lock(path: Path, collection: str, deadline: float) -> Iterator[None]:
 def _acquire(path: Path, collection: str, deadline: float) -> int:
     while True:
         with file_faults(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        if _try_lock(descriptor, path):
+            descriptor, pid = _try_lock(path)
+        if descriptor is not None:
             return descriptor
-        pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise StoreLocked(collection, pid)
         time.sleep(min(POLL_SECONDS, remaining))
 
 
-def _try_lock(descriptor: int, path: Path) -> bool:
-    """Lock the file; False when another has it, or when `drop` deleted it between open and lock."""
+def _try_lock(path: Path) -> tuple[int | None, str]:
+    """Lock the file; no descriptor, but a PID, when another has it, or `drop` deleted it between open and lock."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    locked = False
     try:
+        _try_posix_lock(descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        locked = os.path.samestat(os.fstat(descriptor), path.stat())
     except (BlockingIOError, FileNotFoundError):
-        return False
+        pass
+    finally:
+        pid = "" if locked else os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        if not locked:
+            os.close(descriptor)
+    return (descriptor if locked else None), pid
+
+
+def _try_posix_lock(descriptor: int) -> None:
+    """Raise OSError where the file system has no locks of the kind that SQLite takes.
+
+    SQLite would take it for one whose locks are held, and wait. Before flock, which NFS makes of the same locks.
+    """
+    with contextlib.suppress(BlockingIOError):
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
 
 
 def _write_pid(descriptor: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import math
 import threading
 import time
@@ -19,11 +20,12 @@ from pixkin_proto.errors import (
     Deadline,
     InvalidArgument,
     PixkinError,
-    StoreFormat,
+    StoreFull,
+    StoreUnavailable,
     UnknownCollection,
     UnknownItem,
 )
-from pixkin_proto.names import NAME, check_id, check_name
+from pixkin_proto.names import check_id, check_name
 
 from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUpdate, Verification
@@ -34,10 +36,10 @@ from pixkin_scoring.stores.embedded.collection import OpenCollection
 from pixkin_scoring.stores.embedded.database import Database, create_file, delete_file, file_bytes, generation
 from pixkin_scoring.stores.embedded.faults import file_faults
 from pixkin_scoring.stores.embedded.lock import write_lock
+from pixkin_scoring.stores.embedded.place import SUFFIX, Place
 from pixkin_scoring.stores.embedded.verification import verify
 from pixkin_scoring.stores.layout import IndexLayout
 
-SUFFIX = ".sqlite"
 PATIENCE_SECONDS = 10.0
 """How long `create` and `drop`, which take no deadline, wait for another writer."""
 
@@ -52,14 +54,24 @@ class EmbeddedStore:
     def __init__(self, name: str) -> None:
         self.name = name
         self.scans_here = True
-        self._directory = Path(name)
+        self._place = Place(name)
         self._opened: dict[str, OpenCollection] = {}
         self._lock = threading.Lock()
 
     def check(self, *, deadline: float = math.inf) -> None:
-        """Raise StoreFormat when the place is no directory."""
+        """Raise StoreFormat when the place is no directory, StoreUnavailable when the store was there and is gone."""
         del deadline
-        self._exists()
+        self._place.exists()
+
+    def prepare(self, *, create: bool) -> None:
+        """Make the directory or, unless that is allowed, raise StoreUnavailable when it holds no store."""
+        if not (self._place.exists() and self._place.is_store()):
+            if not create:
+                raise StoreUnavailable(
+                    f"there is no store at {self._place.directory.absolute()}; name another --store, mount its volume, "
+                    "or make an empty one with --create"
+                )
+            self._place.make()
 
     def create(
         self,
@@ -79,14 +91,17 @@ class EmbeddedStore:
         declared = [check_descriptor(descriptor) for descriptor in descriptors]
         if len({descriptor.name for descriptor in declared}) < len(declared):
             raise InvalidArgument("a descriptor is declared twice; give each its own name")
-        self._exists()
-        with file_faults(self._directory):
-            self._directory.mkdir(parents=True, exist_ok=True)
+        self._place.make()
         with write_lock(self._lock_path(name), name, time.monotonic() + PATIENCE_SECONDS):
             if path.exists():
                 raise CollectionExists(name)
-            create_file(path, declared, thumbnails=thumbnails)
-        return self.describe(name)
+            try:
+                create_file(path, declared, thumbnails=thumbnails)
+                return self.describe(name)
+            except PixkinError:
+                delete_file(path)  # what cannot be read is not made
+                self._lock_path(name).unlink()
+                raise
 
     def describe(self, name: str, *, deadline: float = math.inf) -> Collection:
         """Describe one collection."""
@@ -96,17 +111,15 @@ class EmbeddedStore:
 
     def list(self) -> builtins.list[str]:
         """Return the names of all collections, sorted."""
-        if not self._exists():
-            return []
-        with file_faults(self._directory):
-            names = [path.name.removesuffix(SUFFIX) for path in self._directory.iterdir() if path.suffix == SUFFIX]
-        return sorted(name for name in names if NAME.fullmatch(name))
+        return self._place.collections()
 
     def drop(self, name: str) -> None:
         """Delete a collection and everything in it."""
         self._check_there(name)
         with write_lock(self._lock_path(name), name, time.monotonic() + PATIENCE_SECONDS):
             self._check_there(name)
+            with contextlib.suppress(StoreFull):  # a full disk must not keep anyone from dropping collections
+                self._place.mark()
             with self._lock:
                 self._close(name)
             with file_faults(self._path(name)):
@@ -312,17 +325,12 @@ class EmbeddedStore:
             opened.close()
 
     def _check_there(self, name: str) -> None:
-        if not (self._path(name).is_file() and self._exists()):
-            where = self.name if self._exists() else f"{self.name}, which does not exist"
-            raise UnknownCollection(name, self.list(), where)
-
-    def _exists(self) -> bool:
-        if self._directory.exists() and not self._directory.is_dir():
-            raise StoreFormat(f"{self.name} is a file, and a store is a directory; give another path")
-        return self._directory.exists()
+        exists = self._place.exists()
+        if not self._place.has(self._path(name)):
+            raise UnknownCollection(name, self.list(), self.name if exists else f"{self.name}, which does not exist")
 
     def _path(self, name: str) -> Path:
-        return self._directory / f"{check_name('collection', name)}{SUFFIX}"
+        return self._place.directory / f"{check_name('collection', name)}{SUFFIX}"
 
     def _lock_path(self, name: str) -> Path:
         return self._path(name).with_suffix(".lock")

@@ -62,6 +62,9 @@ class OpenSearchStore:
         """Raise StoreUnavailable, StoreDenied or StoreFormat when the cluster does not answer or does not fit."""
         self._capabilities = probe(self.connection, min(deadline, _soon()))
 
+    def prepare(self, *, create: bool) -> None:
+        """Do nothing: a cluster that answers is a store."""
+
     def create(
         self,
         name: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -34,14 +35,39 @@ def test_the_directory_is_made_by_the_first_create_alone(photos: Path, tmp_path:
             store.describe("photos")
         assert not place.parent.exists()
         store.create("photos", [GREY])
-        assert sorted(file.name for file in place.iterdir() if "-" not in file.name) == ["photos.lock", "photos.sqlite"]
+        made = {file.name for file in place.iterdir()}
+        assert made == {".pixkin-store", "photos.lock", "photos.sqlite", "photos.sqlite-shm", "photos.sqlite-wal"}
+
+
+def test_a_store_is_private_to_its_owner_whatever_the_umask(items: Maker, tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "store"
+    before = os.umask(0)
+    try:
+        with closing(EmbeddedStore(str(place))) as store:
+            store.create("photos", [GREY])
+            list(store.add("photos", items("a", thumbnail=10), deadline=time.monotonic() + 60))
+            store.describe("photos")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in place.iterdir()}
+    finally:
+        os.umask(before)
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert modes.keys() > {"photos.sqlite", "photos.sqlite-wal", "photos.sqlite-shm", "photos.lock"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_files_of_a_shared_collection_stay_shared(photos: Path, add: Adder, store: EmbeddedStore) -> None:
+    store.close()
+    photos.chmod(0o640)
+    store.describe("photos")
+    add(store, "a")
+    assert {file.stat().st_mode & 0o777 for file in photos.parent.glob("photos.sqlite*")} == {0o640}
 
 
 def test_a_dropped_collection_leaves_no_file(found: Finder, add: Adder, store: EmbeddedStore) -> None:
     add(store, "a")
     found(store)
     store.drop("photos")
-    assert list(Path(store.name).iterdir()) == []
+    assert [file.name for file in Path(store.name).iterdir()] == [".pixkin-store"]
 
 
 def test_a_path_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
@@ -84,7 +110,7 @@ def test_a_file_that_is_no_collection_is_refused_and_left_alone(
 def test_the_database_of_another_program_is_no_collection(store: EmbeddedStore) -> None:
     with closing(sqlite3.connect(Path(store.name) / "foreign.sqlite")) as connection:
         connection.execute("CREATE TABLE items(id TEXT)")
-    with pytest.raises(StoreFormat, match="no collection of pixkin"):
+    with pytest.raises(StoreFormat, match="not a collection of pixkin"):
         store.list_items("foreign", (), size=1)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import StoreLocked
+from pixkin_proto.errors import StoreLocked, StoreUnavailable
 from pixkin_scoring.items import AddResult, Item
+from pixkin_scoring.stores.embedded import database, opening
 from pixkin_scoring.stores.embedded.lock import write_lock
 from pixkin_scoring.stores.embedded.store import EmbeddedStore
 
@@ -99,3 +104,70 @@ def test_many_threads_write_and_search_at_once(found: Finder, add: Adder, store:
         assert len(found(store)) <= 24
     assert faults == []
     assert len(found(store)) == store.describe("photos").items == 20
+
+
+@pytest.mark.parametrize("kind", ["flock", "lockf"])
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_at_once_and_nothing_is_written(
+    found: Finder, add: Adder, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, kind: str, code: int
+) -> None:
+    add(store, "a")
+
+    def refused(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, kind, refused)
+    for write in (
+        lambda: add(store, "bb"),
+        lambda: store.create("drawings", [Descriptor("grey", 4)]),
+        lambda: store.drop("photos"),
+    ):
+        with pytest.raises(StoreUnavailable, match=r"has no file locks, which writing needs.*reading works"):
+            write()
+    monkeypatch.undo()
+    assert store.list() == ["photos"]
+    assert found(store) == ["a"]
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_collection_whose_file_cannot_be_locked_is_read(
+    photos: Path, found: Finder, add: Adder, store: EmbeddedStore, *, logged: bool
+) -> None:
+    add(store, "a", "bb")
+    store.close()
+    with closing(sqlite3.connect(photos, isolation_level=None)) as alone:
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("BEGIN EXCLUSIVE")
+        if logged:
+            alone.execute("UPDATE items SET source = 'x'")
+            alone.execute("COMMIT")
+        log = photos.with_name("photos.sqlite-wal")
+        before = photos.read_bytes(), log.read_bytes()
+        assert found(store) == ["a", "bb"]
+        assert store.get("photos", ["a"])["a"].source == ("x" if logged else "")
+        assert store.verify("photos").problems == ()
+        store.close()
+        assert before == (photos.read_bytes(), log.read_bytes())
+
+
+def test_a_search_in_what_is_written_meanwhile_is_refused_and_the_next_one_is_right(
+    photos: Path, found: Finder, add: Adder, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alone(path: Path, *, writing: bool) -> opening.Opened:
+        del writing
+        return opening.open_snapshot(path)
+
+    add(store, "a")
+    store.close()
+    monkeypatch.setattr(database, "open_file", alone)
+    assert found(store) == ["a"]
+    opened = store._open("photos")
+    with (
+        pytest.raises(StoreUnavailable, match="written while it was read; ask again"),
+        opened.database.transaction(),
+        closing(sqlite3.connect(photos)) as other,
+        other,
+    ):
+        other.execute("UPDATE items SET source = 'x'")
+    assert store.get("photos", ["a"])["a"].source == "x"
+    assert found(store) == ["a"]
