@@ -32,8 +32,17 @@ def circumstances(packages: Iterable[str]) -> dict[str, str | int]:
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
     }
+
+
+def _processor() -> str:
+    """Return the processor's name where the system has a list of them, else what platform knows."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def write(path: Path | None, figures: Mapping[str, object]) -> None:
