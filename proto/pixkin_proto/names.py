@@ -26,7 +26,7 @@ def check_id(item: str) -> str:
     try:
         size = len(item.encode())
     except UnicodeEncodeError:
-        raise InvalidId(f"the id {item!a} is no valid UTF-8; rename the file or pass ids in a manifest") from None
+        raise InvalidId(f"the id {item!a} is not valid UTF-8; rename the file or folder") from None
     if not 1 <= size <= MAX_ID_BYTES:
         raise InvalidId(f"an id has 1 to {MAX_ID_BYTES} bytes, this one has {size}: {item[:40]!r}")
     if CONTROL.search(item):

@@ -11,7 +11,16 @@ from pixkin_proto.errors import InvalidArgument
 from pixkin_scoring.items import AddResult
 from pixkin_server.api import ExtractorChoice
 from pixkin_server.engine import Engine
-from pixkin_server.folders import Picture, Report, add_pictures, single, sync_folder, walk
+from pixkin_server.folders import (
+    Picture,
+    Report,
+    add_pictures,
+    find_gone,
+    single,
+    survey,
+    sync_folder,
+    walk,
+)
 from pixkin_server.manifests import read_manifest, typed
 
 
@@ -121,8 +130,8 @@ def test_a_name_that_is_taken_meanwhile_is_not_counted_as_moved(engine: Engine, 
     # The vanished picture's new id is that of another folder's picture.
     (folder / "red/0.jpg").rename(folder / "red/8.jpg")
     add_pictures(engine, "c", [Picture("pictures/8.jpg", other / "blue/0.jpg")], Report(), root=str(other / "blue"))
-    found = walk(folder / "red", prefix="pictures")
-    report = sync_folder(engine, "c", folder / "red", found, prefix="pictures")
+    found = survey(folder / "red", prefix="pictures")
+    report = sync_folder(engine, "c", found, find_gone(engine, "c", found))
     assert (report.moved, report.removed, report.unchanged) == (0, 1, 3)
     assert [refused.id for refused in report.refused] == ["pictures/8.jpg"]
 

@@ -20,6 +20,7 @@ from pixkin_proto.errors import InvalidImage, NotImplementedYet, listed
 
 from pixkin_embedding.formats import bmp, gif, jpeg, png, webp
 from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.unread import kind_of
 from pixkin_embedding.limits import Limits
 
 
@@ -44,18 +45,21 @@ FORMATS = {
     "BMP": Format(bmp.matches, bmp.guard, BmpImageFile),
 }
 
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
-
 
 def recognise(data: bytes, limits: Limits) -> str:
     """Return the name of the format that the bytes begin as; raise InvalidImage when it is none of FORMATS."""
-    for name, candidate in FORMATS.items():
-        if candidate.matches(data):
-            return name
-    heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
-    if heif and limits.heif:
+    name = readable(data)
+    if name:
+        return name
+    kind = kind_of(data)
+    if kind == "HEIC" and limits.heif:
         raise NotImplementedYet("reading HEIC pictures")
-    what = "is HEIC" if heif else f"begins with {data[:8].hex(' ')}"
+    what = f"is {kind}" if kind else "is of a format that pixkin does not know"
     raise InvalidImage(
         "unsupported_format", f"the file {what}; pixkin reads {listed(FORMATS)}: convert it to one of these"
     )
+
+
+def readable(data: bytes) -> str:
+    """Return which of FORMATS the bytes begin as; empty when none."""
+    return next((name for name, candidate in FORMATS.items() if candidate.matches(data)), "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.folders import may_be_removed, tell_what_was_left
 from pixkin_server.cli.output import Progress, complain
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ MOST_REFUSALS = 5
 
 @click.command(name="open")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--collection", metavar="NAME", help="Name of its collection.  [default: after the folder]")
+@click.option(
+    "--collection",
+    metavar="NAME",
+    help="Name of its collection, which may be one of your own.  [default: the one that open made, after the folder]",
+)
 @click.option(
     "--extractor",
     "wanted",
@@ -36,15 +41,17 @@ MOST_REFUSALS = 5
     "labels",
     default=True,
     show_default=True,
-    help="Label every picture with the first folder of its path below FOLDER.",
+    help="Label every new picture with the first folder of its path below FOLDER.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="PORT", help="Port of the page.  [default: 7476, or a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Print the page's address and open no browser.")
+@shared.all_of(shared.choice_options)
+@shared.remove_missing
 @shared.device
 @shared.extractors
-@shared.store
+@shared.own_store
 def open_folder(
     folder: Path,
     collection: str | None,
@@ -52,39 +59,48 @@ def open_folder(
     labels: bool,
     port: int | None,
     no_browser: bool,
-    store: str,
+    remove_missing: bool,
+    store: str | None,
     **where: Any,
 ) -> None:
     """Search FOLDER by picture in the browser.
 
     Indexes the folder, or what is new in it, and serves it on this machine alone; what is in can be searched while the
     rest is indexed. The page shows the files themselves. Ends with Ctrl-C; the next time only what changed is read.
+
+    Its collection is one that it made itself, in a store of your own outside FOLDER; labels that you gave stay as they
+    are. Where many pictures are missing, or a folder has none left, as when a drive is not mounted, their items stay
+    unless the answer is yes or --remove-missing says so.
     """
     import asyncio
 
     from pixkin_embedding.limits import FOLDER_LIMITS
 
     from pixkin_server.engine import Engine
-    from pixkin_server.folders import walk
-    from pixkin_server.opening import Indexing, prepare
+    from pixkin_server.folders import find_gone, survey
+    from pixkin_server.opening import Indexing, default_store, labelled_once, prepare
     from pixkin_server.serving import serve
     from pixkin_server.threads import sharing_cores
 
     settings = _settings(port)
-    pictures = walk(folder, labels_from_folders=labels)
+    place = store or default_store()
+    found = labelled_once(survey(folder, labels_from_folders=labels, choice=shared.choice_from_options(where)))
+    pictures = found.pictures
     with (
         sharing_cores(),
-        Engine(store, limits=FOLDER_LIMITS, **where) as engine,
+        Engine(place, limits=FOLDER_LIMITS, **where) as engine,
         Progress("pictures", len(pictures)) as bar,
     ):
         name = prepare(engine, collection, folder, wanted, _say)
-        indexing = Indexing(engine, name, folder, pictures, progress=bar, done=_tell)
+        gone = find_gone(engine, name, found)
+        leave = remove_missing or may_be_removed(gone, name)
+        indexing = Indexing(engine, name, found, gone, remove_missing=leave, progress=bar, done=_tell)
 
         def started(url: str) -> None:
             indexing.start()
             page = f"{url}?collection={name}"
             many = "1 picture" if len(pictures) == 1 else f"{len(pictures):,} pictures"
-            _say(f"{many} of {folder}, collection {name} in {store}: {page}")
+            _say(f"{many} of {found.root}, collection {name} in {_full(place)}: {page}")
             if not no_browser:
                 _show(page)
 
@@ -92,6 +108,11 @@ def open_folder(
             asyncio.run(serve(engine, settings, _say, started=started))
         finally:
             indexing.stop()
+
+
+def _full(store: str) -> str:
+    """Return the whole path of a store that is a directory."""
+    return store if "://" in store else str(Path(store).absolute())
 
 
 def _settings(port: int | None) -> Any:
@@ -126,9 +147,10 @@ def _tell(outcome: Report | PixkinError | None) -> None:
         complain(f"indexing ended: {outcome.message} [{outcome.reason}]; what is in can be searched")
         return
     counts = {"added": outcome.added, "replaced": outcome.replaced, "moved": outcome.moved, "removed": outcome.removed,
-              "unchanged": outcome.unchanged + outcome.updated, "refused": len(outcome.refused)}  # fmt: skip
+              "updated": outcome.updated, "unchanged": outcome.unchanged, "refused": len(outcome.refused)}  # fmt: skip
     _say(f"indexed: {', '.join(f'{count:,} {what}' for what, count in counts.items() if count) or 'nothing new'}")
     for each in outcome.refused[:MOST_REFUSALS]:
         complain(f"{each.id}: {each.error.message if each.error else ''}")
     if len(outcome.refused) > MOST_REFUSALS:
         complain(f"and {len(outcome.refused) - MOST_REFUSALS:,} more")
+    tell_what_was_left(outcome)

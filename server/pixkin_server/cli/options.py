@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pixkin_server.api import Service
     from pixkin_server.engine import Engine
+    from pixkin_server.folders import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_STORE = "./pixkin.store"
@@ -29,6 +30,11 @@ insecure = click.option(
 _store = click.option(
     "--store", default=DEFAULT_STORE, envvar="PIXKIN_STORE", show_default=True, show_envvar=True, metavar="S",
     help="Where collections live: a directory, or the URL of an OpenSearch cluster.",
+)  # fmt: skip
+_own_store = click.option(
+    "--store", envvar="PIXKIN_STORE", show_envvar=True, metavar="S",
+    help="Where its collection lives: a directory, or the URL of an OpenSearch cluster.  [default: store in the user's "
+         "data directory, or below PIXKIN_HOME]",
 )  # fmt: skip
 _no_server = click.option(
     "--server", hidden=True, envvar="PIXKIN_SERVER", help="Refused: a server does not offer this."
@@ -50,6 +56,18 @@ timeout = click.option(
     metavar="SECONDS", help="How long one call may take.",
 )  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+choice_options = (
+    click.option("--hidden", is_flag=True, help="Take pictures from hidden, trash and cache folders too."),
+    click.option(
+        "--exclude", multiple=True, metavar="GLOB",
+        help="Pass over files and folders of this name, or with this path below FOLDER; repeatable.",
+    ),
+)  # fmt: skip
+remove_missing = click.option(
+    "--remove-missing",
+    is_flag=True,
+    help="Remove items also where many are missing, a folder has no picture left, or files are passed over now.",
+)
 filters = click.option(
     "--filter", "filters", multiple=True, metavar="KEY=VALUE",
     help="label=NAME, KEY=VALUE or KEY=LOW..HIGH; repeatable: same key or, different keys and.",
@@ -108,6 +126,8 @@ _PAGE = (
 )
 store: Callable[[Any], Any] = all_of((_store, insecure))
 """The options that name a store."""
+own_store: Callable[[Any], Any] = all_of((_own_store, insecure))
+"""The options that name a store which is the user's own unless another is named."""
 connection: Callable[[Any], Any] = all_of((store, server, extractors, device, timeout))
 """The options that say which service a command talks to."""
 store_only: Callable[[Any], Any] = all_of((store, _no_server))
@@ -180,6 +200,13 @@ def opened_store(name: str, *, insecure: bool) -> Iterator[Store]:
 
     with closing(open_store(name, insecure=insecure)) as found:
         yield found
+
+
+def choice_from_options(options: dict[str, Any]) -> Choice:
+    """Return what of a folder is wanted, taking its options out of `options`."""
+    from pixkin_server.folders import Choice
+
+    return Choice(options.pop("hidden"), options.pop("exclude"))
 
 
 def plan_from_options(options: dict[str, Any]) -> Plan:

@@ -1,4 +1,4 @@
-"""Queries as they are written on the command line: PATH or id:ID, each with an optional @WEIGHT."""
+"""Queries as they are written on the command line: PATH, - or id:ID, each with an optional @WEIGHT."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import click
 
 if TYPE_CHECKING:
     from pixkin_embedding.images import Box
+    from pixkin_embedding.limits import Limits
 
     from pixkin_server.api import Query
 
 ITEM = "id:"
+STDIN = "-"
 
 
 def parse_queries(texts: Sequence[str], crop: str | None) -> list[Query]:
@@ -23,9 +25,11 @@ def parse_queries(texts: Sequence[str], crop: str | None) -> list[Query]:
     from pixkin_server.api import Query
 
     box = None if crop is None else _box(crop)
+    named = [split_weight(text) for text in texts]
+    if [name for name, _ in named].count(STDIN) > 1:
+        raise click.UsageError(f"{STDIN} is the picture on standard input, which can be read once")
     found = []
-    for text in texts:
-        name, weight = split_weight(text)
+    for name, weight in named:
         if name.startswith(ITEM):
             found.append(Query(id=name.removeprefix(ITEM), weight=weight))
         else:
@@ -51,9 +55,24 @@ def _read(name: str) -> bytes:
 
     from pixkin_server.files import read_picture
 
-    if not os.path.isfile(name):  # noqa: PTH113  # Path.is_file raises for long names
+    if name == STDIN:
+        return _standard_input(FOLDER_LIMITS)
+    if not os.path.exists(name):  # noqa: PTH110  # Path.exists raises for long names
         raise InvalidArgument(f"there is no picture {name}; an item of the collection is written {ITEM}{name}")
+    if os.path.isdir(name):  # noqa: PTH112  # the same
+        raise InvalidArgument(f"{name} is a folder; a query is a picture")
     return read_picture(Path(name), FOLDER_LIMITS)
+
+
+def _standard_input(limits: Limits) -> bytes:
+    from pixkin_proto.errors import InvalidImage
+
+    from pixkin_server.files import read_stream
+
+    try:
+        return read_stream(click.get_binary_stream("stdin"), limits)
+    except (OSError, RuntimeError) as error:  # RuntimeError: it was closed before pixkin began
+        raise InvalidImage("corrupt", f"standard input cannot be read: {error}") from error
 
 
 def _box(text: str) -> Box:

@@ -28,8 +28,9 @@ MOST_SHOWN = 4
 def search(collection: str, queries: tuple[str, ...], crop: str | None, as_json: bool, **options: Any) -> None:
     """Find the items of COLLECTION that look like QUERY.
 
-    QUERY is the path of a picture or id:ID, each with an optional @WEIGHT; several are averaged by weight, and a weight
-    below 0 moves away from an example. An id that ends in @NUMBER itself is written with @1 behind it.
+    QUERY is the path of a picture, - for one on standard input, or id:ID, each with an optional @WEIGHT; several are
+    averaged by weight, and a weight below 0 moves away from an example. An id that ends in @NUMBER itself is written
+    with @1 behind it.
     """
     plan = shared.plan_from_options(options)
     asked = parse_queries(queries, crop)

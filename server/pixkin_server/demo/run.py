@@ -26,7 +26,7 @@ from pixkin_server.demo.process import running_server
 from pixkin_server.engine import Engine
 from pixkin_server.exported import export_missing
 from pixkin_server.files import read_picture
-from pixkin_server.folders import Report, sync_folder, walk
+from pixkin_server.folders import Report, find_gone, survey, sync_folder
 
 EXTRACTOR = "efficientnet-lite0"
 SHOWN = ("astronaut", "chelsea", "coffee")
@@ -110,11 +110,12 @@ def _known_pictures(folder: Path, screen: Screen) -> tuple[Path, list[Path]]:
 
 
 def _index(place: Place, folder: Path, screen: Screen) -> None:
-    pictures = walk(folder, labels_from_folders=True)
+    found = survey(folder, labels_from_folders=True)
     with place.engine() as engine:
         _make_collection(engine, place, str(folder.resolve()))
-        with screen.progress("pictures", len(pictures)) as bar:
-            report = sync_folder(engine, place.collection, folder, pictures, progress=bar)
+        with screen.progress("pictures", len(found.pictures)) as bar:
+            gone = find_gone(engine, place.collection, found)  # the demo's own pictures, of which nothing is missed
+            report = sync_folder(engine, place.collection, found, gone, remove_missing=True, progress=bar)
         if not engine.describe(place.collection).items:
             raise InvalidArgument(f"none of the pictures in {folder} can be read: {report.refused[0].error}")
     _tell(report, place, screen)

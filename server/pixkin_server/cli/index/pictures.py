@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.folders import may_be_removed
 from pixkin_server.cli.index.report import print_report, told_when_interrupted
 from pixkin_server.cli.output import Progress
 
 if TYPE_CHECKING:
-    from pixkin_server.folders import Picture
+    from pixkin_server.folders import Choice, Picture, Report
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -23,6 +24,7 @@ folder_options = (
         help="Label every picture with the first folder of its path below FOLDER.",
     ),
     click.option("--prefix", default="", metavar="P", help="Put P/ before every id, to keep several folders apart."),
+    *shared.choice_options,
     click.option("--checksum", is_flag=True, help="Read every file, whatever its size and time say."),
 )
 
@@ -55,16 +57,20 @@ def add(
     that are given are brought up to date all the same. The exit status is 3 when some pictures were refused and the
     others are in.
     """
-    from pixkin_server.folders import Report, add_pictures
+    from pixkin_server.folders import Choice, Report, add_pictures
 
     if bool(paths) == bool(manifest):
         raise click.UsageError("name folders or files to add, or a --manifest")
-    if manifest and labels_from_folders:
-        raise click.UsageError("a --manifest has labels of its own; --labels-from-folders goes with folders")
-    sources = [_source(path, prefix, labels_from_folders=labels_from_folders) for path in paths]
+    choice = shared.choice_from_options(options)
+    if manifest and (labels_from_folders or choice != Choice()):
+        raise click.UsageError(
+            "a --manifest names its pictures and their labels; --labels-from-folders, --hidden and --exclude go with "
+            "folders"
+        )
+    report = Report()
+    sources = [_source(path, prefix, choice, report, labels_from_folders=labels_from_folders) for path in paths]
     if manifest:
         sources.append(_listed(manifest, prefix))
-    report = Report()
     with (
         shared.connected(options) as service,
         Progress("pictures", sum(len(found) for _, found in sources)) as bar,
@@ -82,6 +88,7 @@ def add(
     "--moved-from", type=click.Path(path_type=Path), metavar="OLD", help="Where FOLDER was when it was added."
 )
 @shared.all_of(folder_options)
+@shared.remove_missing
 @shared.connection
 @shared.as_json
 def sync(
@@ -91,30 +98,43 @@ def sync(
     labels_from_folders: bool,
     prefix: str,
     checksum: bool,
+    remove_missing: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Make COLLECTION equal to FOLDER: add what is new, remove what vanished, rename what moved.
 
     Items that came from other folders, or from this one with another --prefix, stay. A folder without any picture
-    changes nothing.
+    changes nothing. Where more than ten pictures and a tenth of them are missing, or a folder has no picture left, as
+    when a drive is not mounted, their items stay unless the answer is yes or --remove-missing says so; the exit status
+    is 3 then, and when some pictures were refused.
     """
-    from pixkin_server.folders import rebase, sync_folder, walk
+    from pixkin_server.folders import find_gone, rebase, survey, sync_folder
 
-    found = walk(folder, prefix=prefix, labels_from_folders=labels_from_folders)
-    with shared.connected(options) as service, Progress("pictures", len(found)) as bar:
+    found = survey(
+        folder, prefix=prefix, labels_from_folders=labels_from_folders, choice=shared.choice_from_options(options)
+    )
+    with shared.connected(options) as service, Progress("pictures", len(found.pictures)) as bar:
         if moved_from:
             rebase(service, collection, moved_from, folder, prefix=prefix)
-        report = sync_folder(service, collection, folder, found, prefix=prefix, checksum=checksum, progress=bar)
+        gone = find_gone(service, collection, found)
+        leave = remove_missing or may_be_removed(gone, collection)
+        report = sync_folder(
+            service, collection, found, gone, remove_missing=leave, checksum=checksum, progress=bar
+        )  # fmt: skip
     print_report(report, as_json=as_json)
 
 
-def _source(path: Path, prefix: str, *, labels_from_folders: bool) -> tuple[Path, list[Picture]]:
+def _source(
+    path: Path, prefix: str, choice: Choice, report: Report, *, labels_from_folders: bool
+) -> tuple[Path, list[Picture]]:
     """The root that a path on the command line stands for, and its pictures."""
-    from pixkin_server.folders import single, walk
+    from pixkin_server.folders import single, survey
 
     if path.is_dir():
-        return path.resolve(), walk(path, prefix=prefix, labels_from_folders=labels_from_folders)
+        found = survey(path, prefix=prefix, labels_from_folders=labels_from_folders, choice=choice)
+        report.note(found)
+        return found.root, found.pictures
     return path.parent.resolve(), [single(path, prefix=prefix)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pixkin_proto.errors import PixkinError
 
+from pixkin_server.cli.folders import tell_what_was_left
 from pixkin_server.cli.output import complain, one_line, print_json, print_table
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def print_report(report: Report, *, as_json: bool) -> None:
         counts["refused"] = len(report.refused)
         said = {name: count for name, count in counts.items() if count or name == "added"}
         click.echo(", ".join(f"{count:,} {name}" for name, count in said.items()))
+    tell_what_was_left(report)
     complain_of_refusals(report.refused)
+    if report.kept and report.kept.doubtful:
+        end_partly_refused()
 
 
 def complain_of_refusals(refused: Sequence[AddResult]) -> None:
