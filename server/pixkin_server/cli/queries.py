@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,10 +70,12 @@ def _standard_input(limits: Limits) -> bytes:
 
     from pixkin_server.files import read_stream
 
+    if sys.stdin is None:
+        raise InvalidImage("empty", f"standard input is closed; {STDIN} reads a picture from it")
     try:
-        return read_stream(click.get_binary_stream("stdin"), limits)
-    except (OSError, RuntimeError) as error:  # RuntimeError: it was closed before pixkin began
-        raise InvalidImage("corrupt", f"standard input cannot be read: {error}") from error
+        return read_stream(sys.stdin.buffer, limits)
+    except OSError as error:
+        raise InvalidImage("corrupt", f"standard input cannot be read: {error.strerror}") from error
 
 
 def _box(text: str) -> Box:

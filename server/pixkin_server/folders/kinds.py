@@ -46,6 +46,7 @@ _PLURALS = {
     HIDDEN_FILE: "hidden files",
     HIDDEN_FOLDER: "hidden folders",
     TRASH: "trash or cache folders",
+    EXCLUDED: "excluded",
 }
 
 
@@ -75,7 +76,9 @@ def suffix_of(name: str) -> str:
 
 def sentence(passed_over: Counter[str]) -> str:
     """Return what was passed over as one sentence."""
-    many = [f"{n:,} {_PLURALS.get(kind, kind) if n > 1 else kind}" for kind, n in passed_over.items() if n]
+    order = {kind: number for number, kind in enumerate((*_SUFFIXES, *_PLURALS))}
+    kinds = sorted(passed_over, key=lambda kind: (order.get(kind, len(_SUFFIXES)), kind))
+    many = [f"{passed_over[kind]:,} {_PLURALS.get(kind, kind) if passed_over[kind] > 1 else kind}" for kind in kinds]
     return f"passed over: {', '.join(many)} (see docs/formats.md)"
 
 

@@ -58,13 +58,17 @@ def opened(tmp_path: Path, extractors: Path) -> Open:
     """Run `pixkin open` for the length of a block, and end it as Ctrl-C does."""
 
     @contextmanager
-    def running(folder: Path, *flags: str, **environment: str) -> Iterator[Opened]:
+    def running(folder: Path, *flags: str, cwd: Path = tmp_path, **environment: str) -> Iterator[Opened]:
         said = tmp_path / "said"
         command = [sys.executable, "-m", "pixkin_server", "open", str(folder), "--port", "0"]
-        command += ["--store", str(tmp_path / "store"), "--extractors", str(extractors), "--device", "cpu", *flags]
+        command += [] if "XDG_DATA_HOME" in environment else ["--store", str(tmp_path / "store")]
+        command += ["--extractors", str(extractors), "--device", "cpu", *flags]
         hidden = {"BROWSER": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
         with said.open("w") as stderr:
-            process = subprocess.Popen(command, stderr=stderr, text=True, env={**os.environ, **hidden, **environment})
+            variables = {**os.environ, **hidden, **environment}
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=stderr, text=True, env=variables, cwd=cwd
+            )  # fmt: skip
         running = Opened(process, said)
         try:
             running.url = running.wait_for(r"http://127\.0\.0\.1:\d+")
@@ -187,3 +191,131 @@ def test_a_collection_of_another_folder_is_left_alone(
     ran = pixkin("open", photos / "red", "--collection", "mine", "--extractor", "efficientnet-lite0", *where)
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "with hsv-histogram" in ran.err
+
+
+COLOURS = ("--extractor", "hsv-histogram")
+
+
+@pytest.fixture
+def where(tmp_path: Path, extractors: Path) -> tuple[object, ...]:
+    """The options that name the store of `opened`."""
+    return ("--store", tmp_path / "store", "--extractors", extractors)
+
+
+@pytest.fixture
+def pictures(photos: Path, tmp_path: Path) -> Path:
+    """A folder of 24 pictures, which a test may change."""
+    return Path(shutil.copytree(photos, tmp_path / "album"))
+
+
+def labels(pixkin: Cli, collection: str, where: tuple[object, ...]) -> dict[str, list[str]]:
+    lines = pixkin("index", "list", collection, "--json", *where).out.splitlines()
+    return {item["id"]: item["labels"] for item in map(json.loads, lines)}
+
+
+def test_a_collection_that_was_made_by_hand_is_left_alone(
+    pixkin: Cli, opened: Open, pictures: Path, where: tuple[object, ...]
+) -> None:
+    for name in ("album", "hand"):  # one of them has the very name that open would take
+        pixkin("index", "create", name, *COLOURS, *where)
+        assert pixkin("index", "add", name, pictures, *where).status == 0
+        pixkin("index", "update", name, "red/0.jpg", "--label", "favourite", *where)
+    shutil.rmtree(pictures / "blue")
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 20 added")
+        assert "collection album-2 in" in running.said.read_text()
+        assert "collection album has pictures of" in running.said.read_text()
+    for name in ("album", "hand"):
+        found = labels(pixkin, name, where)
+        assert (len(found), found["red/0.jpg"]) == (24, ["favourite"])
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 20 unchanged")
+
+
+def test_an_empty_collection_and_a_copy_of_its_own_are_left_alone_too(
+    pixkin: Cli, opened: Open, pictures: Path, where: tuple[object, ...]
+) -> None:
+    pixkin("index", "create", "album", *COLOURS, *where)
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 24 added")
+    assert pixkin("index", "copy", "album-2", "--to", where[1], "--as", "a-copy", *where[:2]).status == 0
+    (pictures / "red/0.jpg").unlink()
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 1 removed, 23 unchanged")
+    sizes = {name: len(labels(pixkin, name, where)) for name in ("album", "album-2", "a-copy")}
+    assert sizes == {"album": 0, "album-2": 23, "a-copy": 24}
+
+
+def test_labels_given_by_hand_stay_and_new_pictures_get_those_of_their_folder(
+    pixkin: Cli, opened: Open, pictures: Path, where: tuple[object, ...]
+) -> None:
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 24 added")
+    pixkin("index", "update", "album", "red/0.jpg", "--label", "favourite", *where)
+    pixkin("index", "update", "album", "red/1.jpg", "--no-labels", *where)
+    pixkin("index", "update", "album", "red/2.jpg", "--label", "red", "--label", "best", *where)
+    pixkin("index", "update", "album", "red/3.jpg", "--label", "worst", *where)
+    shutil.copy(pictures / "blue/0.jpg", pictures / "red/0.jpg")  # other pixels
+    (pictures / "red/2.jpg").rename(pictures / "green/moved.jpg")
+    (pictures / "red/3.jpg").rename(pictures / "green/moved-too.jpg")
+    (pictures / "red/new.jpg").write_bytes((pictures / "red/1.jpg").read_bytes() + b"new")
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 1 added, 1 replaced, 2 moved, 23 unchanged")
+    found = labels(pixkin, "album", where)
+    assert {item: found[item] for item in ("red/0.jpg", "red/1.jpg", "red/new.jpg")} == {
+        "red/0.jpg": ["favourite"], "red/1.jpg": [], "red/new.jpg": ["red"],
+    }  # fmt: skip
+    assert found["green/moved.jpg"] == ["best", "green"]  # the label of the folder that it was in went with it
+    assert found["green/moved-too.jpg"] == ["worst"]
+
+
+def test_items_of_missing_pictures_stay_until_it_is_said(
+    pixkin: Cli, opened: Open, pictures: Path, where: tuple[object, ...]
+) -> None:
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 24 added")
+    for colour in ("red", "green", "blue"):
+        shutil.rmtree(pictures / colour)
+    (pictures / "grey/0.jpg").rename(pictures / "kept.jpg")
+    shutil.rmtree(pictures / "grey")
+    (pictures / "grey").mkdir()
+    (pictures / "x.HEIC").touch()
+    with opened(pictures, *COLOURS) as running:
+        running.wait_for("indexed: 1 moved, 9 unchanged")
+        running.wait_for("15 items stayed; --remove-missing removes them\npixkin: passed over: 1 HEIC")
+    with opened(pictures, *COLOURS, "--remove-missing") as running:
+        running.wait_for("indexed: 15 removed, 9 unchanged")
+
+
+def test_the_store_is_the_users_own_and_nothing_is_written_into_the_folder(
+    opened: Open, pictures: Path, tmp_path: Path
+) -> None:
+    before = sorted(pictures.rglob("*"))
+    home = str(tmp_path / "data")
+    with opened(Path(), *COLOURS, cwd=pictures, XDG_DATA_HOME=home) as running:
+        running.wait_for("indexed: 24 added")
+        assert f"24 pictures of {pictures}, collection album in {home}/pixkin/store: http" in running.said.read_text()
+    with opened(pictures, *COLOURS, cwd=tmp_path, XDG_DATA_HOME=home) as running:
+        running.wait_for("indexed: 24 unchanged")
+    assert sorted(pictures.rglob("*")) == before
+
+
+def test_a_collection_of_the_same_folder_is_opened_by_its_name(
+    pixkin: Cli, opened: Open, pictures: Path, where: tuple[object, ...]
+) -> None:
+    pixkin("index", "create", "hand", *COLOURS, *where)
+    pixkin("index", "add", "hand", pictures, *where)
+    pixkin("index", "update", "hand", "red/0.jpg", "--label", "favourite", *where)
+    with opened(pictures, "--collection", "hand") as running:
+        running.wait_for("indexed: 24 unchanged")
+    found = labels(pixkin, "hand", where)
+    assert (found["red/0.jpg"], found["red/1.jpg"]) == (["favourite"], [])
+
+
+def test_what_is_hidden_or_excluded_is_not_opened(opened: Open, pictures: Path) -> None:
+    shutil.copytree(pictures / "red", pictures / ".thumbnails")
+    with opened(pictures, *COLOURS, "--exclude", "blue", "--exclude", "grey") as running:
+        running.wait_for("indexed: 16 added")
+        running.wait_for("passed over: 1 trash or cache folder, 2 excluded")
+    with opened(pictures, *COLOURS, "--hidden") as running:
+        running.wait_for("indexed: 12 added, 16 unchanged")
