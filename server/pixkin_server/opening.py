@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from pixkin_embedding.directory import default_directory
+from pixkin_embedding.directory import data_directory
 from pixkin_proto.errors import InvalidArgument, PixkinError
 from pixkin_proto.names import check_name
 from pixkin_scoring.items import Collection
@@ -32,8 +32,8 @@ MARK_SECONDS = 60.0
 
 
 def default_store() -> str:
-    """Return the store of `pixkin open` when none is named: beside the directory of extractors."""
-    return str(default_directory().with_name("store").absolute())
+    """Return the store of `pixkin open` when none is named; raises InvalidArgument as data_directory does."""
+    return str(data_directory().absolute() / "store")
 
 
 def prepare(
