@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 
 from pixkin_proto.descriptors import MEASURES, Descriptor, Kind
-from pixkin_proto.errors import InvalidPlan, InvalidSize, MeasureNotApplicable, UnknownMeasure, listed
+from pixkin_proto.errors import InvalidFilter, InvalidPlan, InvalidSize, MeasureNotApplicable, UnknownMeasure, listed
 from pixkin_proto.names import resolve_descriptor
 
 from pixkin_scoring.expansion import EXPANSIONS
-from pixkin_scoring.filters import Filter, parse_filter
+from pixkin_scoring.filters import MAX_CONDITIONS, Filter, parse_filter
 from pixkin_scoring.fusion import FUSIONS
 from pixkin_scoring.items import Collection
 from pixkin_scoring.rerankers import RERANKERS
@@ -25,6 +25,10 @@ APPROXIMATE_DEPTH = 500
 DEFAULT_SIZE = 10
 MAX_SIZE = 100_000
 MOST_EXPLAINED = 1000
+MOST_RERANKERS = 16
+"""Stages after each other: each has the whole first `top`, and holds the thread that ranks."""
+MOST_COMPARED = 100
+"""Descriptors that are fused: each is a search of its own."""
 EXACT_BUDGET = 100_000_000
 """Components (items × dimensions) up to which `auto` scans: about half a second of painless on two cores."""
 
@@ -130,12 +134,24 @@ def may_write(plan: Plan) -> bool:
     return any(RERANKERS[stage.name].writes(stage.options) for stage in map(RERANKER_RULE.parse, plan.rerank))
 
 
+def check_parts(descriptors: Sized, rerankers: Sized, conditions: Sized) -> None:
+    """Raise InvalidPlan or InvalidFilter for more parts than a plan may have, before any of them is read."""
+    for part, entries, most, leaf in (
+        ("descriptors", descriptors, MOST_COMPARED, InvalidPlan),
+        ("re-ranking stages", rerankers, MOST_RERANKERS, InvalidPlan),
+        ("conditions in its filter", conditions, MAX_CONDITIONS, InvalidFilter),
+    ):
+        if len(entries) > most:
+            raise leaf(f"a plan has at most {most:,} {part}, this one has {len(entries):,}; leave some out")
+
+
 def resolve_plan(plan: Plan, collection: Collection) -> ResolvedPlan:
     """Check a plan against a collection, and fill in its defaults.
 
     Raises InvalidPlan, InvalidSize, InvalidFilter, UnknownDescriptor, UnknownMeasure or MeasureNotApplicable.
     """
     _check_page(plan)
+    check_parts(plan.descriptors, plan.rerank, plan.filter)
     if plan.normalise not in NORMALISE:
         raise InvalidPlan(f"normalise is mass or none, not {plan.normalise!r}")
     stage = CANDIDATE_RULE.parse(plan.candidates)

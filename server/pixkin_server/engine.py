@@ -48,7 +48,7 @@ from pixkin_proto.names import check_id, check_name, resolve_descriptor
 from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
-from pixkin_scoring.plan import DescriptorChoice, Plan
+from pixkin_scoring.plan import DescriptorChoice, Plan, check_parts
 from pixkin_scoring.rerankers.warming import warm_rerankers
 from pixkin_scoring.results import SearchResult
 from pixkin_scoring.search import SearchRequest, Stopwatch, search_batch
@@ -57,6 +57,7 @@ from pixkin_scoring.stores.layout import IndexLayout
 
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
 from pixkin_server.changes import file_state
+from pixkin_server.counts import MAX_DESCRIPTORS, MAX_EXAMPLES, check_count
 from pixkin_server.deriving import completed, derivations
 from pixkin_server.faults import known_error
 from pixkin_server.indexing import by_full_name, encoded
@@ -64,8 +65,6 @@ from pixkin_server.timeouts import DEFAULT_TIMEOUT, check_timeout
 
 T = TypeVar("T")
 MAX_LIST_SIZE = 10_000
-MAX_EXAMPLES = 100  # of one search: they are averaged in the one scoring thread, and a message holds a million ids
-MAX_DESCRIPTORS = 100  # of one collection: each is a table and a matrix
 
 log = logging.getLogger("pixkin.engine")
 
@@ -156,8 +155,8 @@ class Engine:
             return known_error(error)
 
     def _encoded_search(self, collection: str, queries: Sequence[Query], plan: Plan, deadline: float) -> _Encoded:
-        if len(queries) > MAX_EXAMPLES:
-            raise InvalidArgument(f"a search has at most {MAX_EXAMPLES} examples, this one has {len(queries):,}")
+        check_count("a search", "examples", queries, MAX_EXAMPLES)
+        check_parts(plan.descriptors, plan.rerank, plan.filter)
         watch = Stopwatch(deadline)
         described = self.store.describe(collection, deadline=deadline)
         wanted = self._compared(plan, described)
@@ -355,13 +354,14 @@ class Engine:
         check_name("collection", name)
         if bool(extractors) == bool(descriptors):
             raise InvalidArgument("a collection has either extractors or descriptors of vectors to import")
+        check_count("a collection", "extractors", extractors, MAX_DESCRIPTORS)
+        check_count("a collection", "descriptors", descriptors, MAX_DESCRIPTORS)
         declared = [d for choice in extractors for d in self._declared(choice)]
         declared += [check_descriptor(descriptor) for descriptor in descriptors]
         names = [descriptor.name for descriptor in declared]
         if any(descriptor.fingerprint for descriptor in descriptors):
             raise InvalidArgument("imported vectors have no fingerprint; name the extractor that encodes in its place")
-        if len(names) > MAX_DESCRIPTORS:
-            raise InvalidArgument(f"a collection has at most {MAX_DESCRIPTORS} descriptors, not {len(names):,}")
+        check_count("a collection", "descriptors", names, MAX_DESCRIPTORS)
         if len(set(names)) < len(names):
             raise InvalidArgument(f"a descriptor is named twice: {', '.join(sorted(names))}")
         return self.store.create(name, declared, thumbnails=thumbnails, layout=layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
@@ -145,5 +146,8 @@ async def _abort(context: grpc.aio.ServicerContext, call: Observed, error: Excep
     known = known_error(error)
     call.failed(known)
     detail = error_to_proto(known)
-    await context.abort(code_of(known), detail.message, ((ERROR_KEY, detail.SerializeToString()),))
+    try:
+        await context.abort(code_of(known), detail.message, ((ERROR_KEY, detail.SerializeToString()),))
+    except grpc.aio.InternalError:  # the caller left at this very moment, and there is nobody to tell
+        raise asyncio.CancelledError from None
     raise known  # abort has raised already; this tells type checkers so

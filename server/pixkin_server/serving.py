@@ -32,6 +32,12 @@ OPTIONS = (
     ("grpc.max_receive_message_length", 17 * MIB),
     ("grpc.max_send_message_length", 64 * MIB),
     ("grpc.so_reuseport", 0),  # or two servers would share a port, and half of the calls would meet the other store
+    # Clients ask by pings whether a quiet connection still stands, some every second; gRPC takes one in five minutes.
+    ("grpc.http2.min_ping_interval_without_data_ms", 500),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Calls that come faster than the loop takes them wait here; what does not fit ends as CANCELLED, without a reason.
+    ("grpc.server.max_pending_requests", 32_768),
+    ("grpc.server.max_pending_requests_hard_limit", 32_768),
 )
 log = logging.getLogger("pixkin.server")
 

@@ -40,6 +40,23 @@ def test_defaults_are_filled_in_and_said() -> None:
     assert (resolved.fusion, resolved.expansion, resolved.rerankers) == (None, None, ())
 
 
+@pytest.mark.parametrize(
+    ("plan", "error", "said"),
+    [
+        (Plan(rerank=("nonsense",) * 17), InvalidPlan, "at most 16 re-ranking stages, this one has 17"),
+        (Plan(descriptors=(DescriptorChoice("none"),) * 101), InvalidPlan, "at most 100 descriptors, this one has 101"),
+        (Plan(filter=("",) * 10_001), InvalidFilter, "at most 10,000 conditions in its filter, this one has 10,001"),
+    ],
+)
+def test_parts_of_a_plan_are_counted_before_they_are_read(plan: Plan, error: type[PixkinError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        resolve_plan(plan, holding(10))
+
+
+def test_as_many_stages_as_a_plan_may_have_run() -> None:
+    assert len(resolve_plan(Plan(rerank=("mmr",) * 16), holding(1000)).rerankers) == 16
+
+
 def test_an_unstated_depth_grows_with_the_page_and_a_stated_one_does_not() -> None:
     assert resolve_plan(Plan(size=400, offset=100), holding(10_000)).depth == 500
     assert resolve_plan(Plan(size=400, candidates="exact:depth=400"), holding(10_000)).depth == 400

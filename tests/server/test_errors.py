@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from pixkin_proto import errors
-from pixkin_proto.errors import LEAVES, Internal, PixkinError, UnknownItem
+from pixkin_proto.errors import LEAVES, Deadline, Internal, PixkinError, UnknownItem
 from pixkin_proto.v1 import search_pb2, types_pb2
 from pixkin_server.faults import known_error
 from pixkin_server.interceptors import CODES, ErrorInterceptor, code_of
@@ -140,6 +140,41 @@ def broken() -> Any:
         yield channel
     found["loop"].call_soon_threadsafe(found["end"].set)
     thread.join(20)
+
+
+class Leaving:
+    """A caller who leaves in the instant in which the error is sent."""
+
+    async def abort(self, *_: Any) -> None:
+        """Fail as gRPC does."""
+        raise grpc.aio.InternalError("Failed 'execute_batch'")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_error_that_nobody_waits_for_any_more_is_no_defect(*, streaming: bool) -> None:
+    async def refuse(request: Any, context: Any) -> Any:
+        raise Deadline("the call")
+
+    async def refuse_stream(request: Any, context: Any) -> Any:
+        raise Deadline("the call")
+        yield
+
+    async def call() -> None:
+        maker = grpc.unary_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
+        handler = maker(refuse_stream if streaming else refuse)
+
+        async def found(_: Any) -> Any:
+            return handler
+
+        details = type("Details", (), {"method": "/pixkin.v1.Embedding/Embed"})
+        guarded = await ErrorInterceptor().intercept_service(found, details)
+        if streaming:
+            await anext(guarded.unary_stream(b"", Leaving()))
+        else:
+            await guarded.unary_unary(b"", Leaving())
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(call())
 
 
 def failed(call: Any) -> grpc.RpcError:

@@ -190,7 +190,7 @@ class Plan(_message.Message):
 
     @_builtins.property
     def rerank(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Re-ranking stages in their order."""
+        """Re-ranking stages in their order, at most 16."""
 
     @_builtins.property
     def filter(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -243,7 +243,7 @@ class SearchRequest(_message.Message):
     """True to have every hit explained: which bins and regions its value comes from. Needs a mass measure."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
-        """One or more examples; several are averaged by weight."""
+        """One or more examples, at most 100; several are averaged by weight."""
 
     @_builtins.property
     def plan(self) -> Global___Plan:
@@ -512,7 +512,7 @@ class SearchBatchRequest(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchRequest]:
-        """The searches."""
+        """The searches, at most 1000."""
 
     def __init__(
         self,

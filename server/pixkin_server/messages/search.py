@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pixkin_proto.errors import PixkinError
 from pixkin_proto.v1 import search_pb2
-from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan
+from pixkin_scoring.plan import DEFAULT_SIZE, DescriptorChoice, Plan, check_parts
 from pixkin_scoring.results import Hits, SearchResult
 
 from pixkin_server.api import Query, SearchCall
+from pixkin_server.counts import MAX_EXAMPLES, check_count
 from pixkin_server.messages.errors import error_from_proto, error_to_proto
 from pixkin_server.messages.explanations import explanations_from_proto, explanations_to_proto
 from pixkin_server.messages.types import (
@@ -106,7 +107,9 @@ def request_to_proto(collection: str, queries: Sequence[Query], plan: Plan) -> s
 
 
 def request_from_proto(message: search_pb2.SearchRequest) -> SearchCall:
-    """Return a search. Raises InvalidArgument for broken vectors."""
+    """Return a search. Raises InvalidArgument for broken vectors and too many examples, InvalidPlan for many stages."""
+    check_count("a search", "examples", message.queries, MAX_EXAMPLES)
+    check_parts(message.plan.descriptors, message.plan.rerank, message.plan.filter)
     size = message.size if message.HasField("size") else DEFAULT_SIZE
     plan = plan_from_proto(message.plan, size=size, offset=message.offset, explain=message.explain)
     return message.collection, [query_from_proto(query) for query in message.queries], plan

@@ -13,6 +13,7 @@ from pixkin_scoring.items import AddResult
 
 from pixkin_server.api import ExtractorChoice, NewItem
 from pixkin_server.calls import Calls, patience, remaining
+from pixkin_server.counts import MAX_DESCRIPTORS, MAX_ENTRIES, check_count
 from pixkin_server.engine import Engine
 from pixkin_server.messages.collections import (
     FILE_STATES,
@@ -26,6 +27,7 @@ from pixkin_server.messages.collections import (
 from pixkin_server.messages.types import descriptor_from_proto, facts_from_proto
 
 DEFAULT_PAGE = 100
+SEVERAL = "send them in several calls"
 
 
 class CollectionsService(collections_pb2_grpc.CollectionsServicer):
@@ -37,6 +39,8 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def Create(self, request: pb.CreateRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
         """Make an empty collection."""
         self._check_writes()
+        check_count("a collection", "extractors", request.extractors, MAX_DESCRIPTORS)
+        check_count("a collection", "descriptors", request.descriptors, MAX_DESCRIPTORS)
         made = await self._calls.run(
             context,
             self._engine.create,
@@ -88,6 +92,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def Update(self, request: pb.UpdateRequest, context: grpc.aio.ServicerContext) -> pb.UpdateReply:
         """Change labels, attributes, file facts, source or id of items."""
         self._check_writes()
+        check_count("an update", "items", request.items, MAX_ENTRIES, SEVERAL)
         updates = [update_from_proto(update) for update in request.items]
         results = await self._calls.run(
             context, self._engine.update, request.collection, updates, timeout=patience(context)
@@ -100,6 +105,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def Remove(self, request: pb.RemoveRequest, context: grpc.aio.ServicerContext) -> pb.RemoveReply:
         """Remove items by id."""
         self._check_writes()
+        check_count("a removal", "ids", request.ids, MAX_ENTRIES, SEVERAL)
         removed = await self._calls.run(
             context, self._engine.remove, request.collection, list(request.ids), timeout=patience(context)
         )
@@ -136,6 +142,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
 
     async def Missing(self, request: pb.MissingRequest, context: grpc.aio.ServicerContext) -> pb.MissingReply:
         """Tell which pictures must be sent."""
+        check_count("a look-up", "files", request.files, MAX_ENTRIES, SEVERAL)
         files = [(known.id, facts_from_proto(known.file)) for known in request.files]
         states = await self._calls.run(
             context,

@@ -9,6 +9,7 @@ from pixkin_proto.errors import InvalidImage, PixkinError, UnknownDescriptor
 from pixkin_proto.v1 import embedding_pb2, embedding_pb2_grpc
 
 from pixkin_server.calls import Calls, remaining
+from pixkin_server.counts import MAX_DESCRIPTORS, check_count
 from pixkin_server.engine import Engine
 from pixkin_server.faults import known_error
 from pixkin_server.messages.embedding import embedding_to_proto, extractor_to_proto
@@ -26,6 +27,7 @@ class EmbeddingService(embedding_pb2_grpc.EmbeddingServicer):
         self, request: embedding_pb2.EmbedRequest, context: grpc.aio.ServicerContext
     ) -> embedding_pb2.EmbedReply:
         """Compute the descriptors of one picture."""
+        check_count("a reply", "descriptors", request.descriptors, MAX_DESCRIPTORS)
         return await self._calls.run(context, self._embed, request, remaining(context))
 
     async def EmbedStream(

@@ -11,6 +11,7 @@ from pixkin_scoring.plan import may_write
 
 from pixkin_server.api import SearchCall
 from pixkin_server.calls import Calls, remaining
+from pixkin_server.counts import MAX_SEARCHES, check_count
 from pixkin_server.engine import Engine
 from pixkin_server.faults import known_error
 from pixkin_server.messages.search import outcome_to_proto, request_from_proto, result_to_proto
@@ -38,6 +39,7 @@ class SearchService(search_pb2_grpc.SearchServicer):
 
         Searches that take turns here are run one by one; a cluster gets many in one request.
         """
+        check_count("a batch", "searches", request.requests, MAX_SEARCHES, "send them in several calls")
         size = 1 if self._engine.store.scans_here else MAX_GROUP
         reply = search_pb2.SearchBatchReply()
         for at in range(0, len(request.requests), size):

@@ -141,7 +141,7 @@ def create_file(path: Path, descriptors: list[Descriptor], *, thumbnails: bool) 
         try:
             _write_draft(draft, descriptors, thumbnails=thumbnails)
             draft.rename(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             delete_file(draft)
 
@@ -220,8 +220,8 @@ def _begin(connection: sqlite3.Connection, *, writing: bool) -> None:
     generation(connection)  # a reader's view begins with what it first reads
 
 
-def _sync(directory: Path) -> None:
-    """Make a rename outlive a power cut, as the items that will be acknowledged in the file must."""
+def sync(directory: Path) -> None:
+    """Make what was named, renamed or deleted in a directory outlive a power cut, before it is acknowledged."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

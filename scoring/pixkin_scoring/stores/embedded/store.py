@@ -33,7 +33,7 @@ from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.embedded import reading, writing
 from pixkin_scoring.stores.embedded.collection import OpenCollection
-from pixkin_scoring.stores.embedded.database import Database, create_file, delete_file, file_bytes, generation
+from pixkin_scoring.stores.embedded.database import Database, create_file, delete_file, file_bytes, generation, sync
 from pixkin_scoring.stores.embedded.faults import file_faults
 from pixkin_scoring.stores.embedded.lock import write_lock
 from pixkin_scoring.stores.embedded.place import SUFFIX, Place
@@ -125,6 +125,7 @@ class EmbeddedStore:
             with file_faults(self._path(name)):
                 delete_file(self._path(name))
                 self._lock_path(name).unlink()
+                sync(self._directory)
 
     def add(self, name: str, items: Iterable[Item | AddResult | None], *, deadline: float) -> Iterator[AddResult]:
         """Add or replace items by id, and yield a result for each once it is durable, in their order."""

@@ -70,6 +70,18 @@ def test_a_dropped_collection_leaves_no_file(found: Finder, add: Adder, store: E
     assert [file.name for file in Path(store.name).iterdir()] == [".pixkin-store"]
 
 
+def test_a_drop_is_on_the_disk_before_it_is_acknowledged(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, synced = Path(store.name), []
+
+    def sync(descriptor: int) -> None:
+        assert os.path.samestat(os.fstat(descriptor), place.stat())
+        synced.append(sorted(place.iterdir()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    store.drop("photos")
+    assert synced == [[]]
+
+
 def test_a_path_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
     place = tmp_path / "photo.jpg"
     place.write_bytes(b"jpeg")
