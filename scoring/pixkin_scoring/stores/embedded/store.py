@@ -125,7 +125,7 @@ class EmbeddedStore:
             with file_faults(self._path(name)):
                 delete_file(self._path(name))
                 self._lock_path(name).unlink()
-                sync(self._directory)
+                sync(self._place.directory)
 
     def add(self, name: str, items: Iterable[Item | AddResult | None], *, deadline: float) -> Iterator[AddResult]:
         """Add or replace items by id, and yield a result for each once it is durable, in their order."""
