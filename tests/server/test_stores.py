@@ -60,7 +60,7 @@ def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-def test_a_store_that_is_not_there_lists_nothing_and_is_made_at_first_use(
+def test_a_store_that_is_made_lists_nothing_until_its_first_collection(
     start: Start, extractors: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "not" / "yet"
@@ -68,7 +68,7 @@ def test_a_store_that_is_not_there_lists_nothing_and_is_made_at_first_use(
         assert client.collections() == []
         with pytest.raises(UnknownCollection):
             client.describe("photos")
-        assert not path.exists()
+        assert path.stat().st_mode & 0o777 == 0o700
         client.create("photos", descriptors=[Descriptor("plain", 8)])
         assert [result.state for result in client.add_stream("photos", rows(range(3)))] == ["added"] * 3
         assert client.search("photos", [Query(id="00001")]).hits
@@ -108,7 +108,8 @@ def test_a_collection_that_cannot_be_read_costs_itself_alone(
 def test_a_store_that_is_a_file_ends_the_start_with_one_line(start: Start, extractors: Path, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("no store")
-    with start(path, extractors, wait="STORE_FORMAT") as served:
+    with start(path, extractors, wait="") as served:
+        served.wait_for("STORE_FORMAT")
         assert served.process.wait(30) == 1
         assert not [line for line in served.log if "Traceback" in line]
 

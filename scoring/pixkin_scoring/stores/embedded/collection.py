@@ -13,7 +13,7 @@ from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import Candidates, Collection
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores.embedded import reading
-from pixkin_scoring.stores.embedded.database import Database, generation, incarnation
+from pixkin_scoring.stores.embedded.database import Database, generation, incarnation, stated
 
 if TYPE_CHECKING:
     from pixkin_scoring.stores.embedded.matrix import Matrix
@@ -60,9 +60,7 @@ class OpenCollection:
                     generation=now,
                     vector_generation=connection.execute(VECTORS_WRITTEN).fetchone()[0],
                     roots=tuple(root for (root,) in connection.execute(ROOTS)),
-                    thumbnails=bool(
-                        connection.execute("SELECT value FROM meta WHERE key = 'thumbnails'").fetchone()[0]
-                    ),
+                    thumbnails=bool(stated(connection, "thumbnails")),
                     store=self._store,
                     # The file's number too: a backup that was put in the place of the file has the other number.
                     incarnation=f"{incarnation(connection):x}-{self._file.st_ino:x}",

@@ -6,6 +6,7 @@ items         facts; a row number is never used twice; `changed` is the generati
 labels, attributes, thumbnails        of an item, deleted with it
 vectors_N     little-endian float32 exactly as given, with sum and norm in float64
 attachments   bytes kept with the collection
+checksum      of an item with what belongs to it, of a vector, of an attachment: see `checksums.py`
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import StoreUnavailable
+from pixkin_proto.errors import StoreFormat, StoreUnavailable
 
+from pixkin_scoring.stores.embedded.checksums import seal_collection
 from pixkin_scoring.stores.embedded.faults import file_faults, sqlite_faults
 from pixkin_scoring.stores.embedded.opening import (
     APPLICATION_ID,
@@ -45,7 +47,7 @@ CREATE TABLE descriptors(
 CREATE TABLE items(
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, root TEXT NOT NULL,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 BLOB NOT NULL, width INTEGER NOT NULL,
-    height INTEGER NOT NULL, changed INTEGER NOT NULL);
+    height INTEGER NOT NULL, changed INTEGER NOT NULL, checksum INTEGER);
 CREATE INDEX items_changed ON items(changed);
 CREATE TABLE labels(
     row INTEGER NOT NULL REFERENCES items(row) ON DELETE CASCADE, label TEXT NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE attributes(
 CREATE INDEX attributes_text ON attributes(key, text, row);
 CREATE INDEX attributes_number ON attributes(key, number, row);
 CREATE TABLE thumbnails(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, jpeg BLOB NOT NULL);
-CREATE TABLE attachments(key TEXT PRIMARY KEY, generation INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE attachments(key TEXT PRIMARY KEY, generation INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER);
 """
 
 
@@ -85,7 +87,10 @@ class Database:
         with self._lock, sqlite_faults(self.path), self._unchanged():
             connection = self._begun()
             try:
+                before = connection.total_changes
                 yield connection
+                if connection.total_changes > before:
+                    seal_collection(connection)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
@@ -170,14 +175,22 @@ def add_descriptor(connection: sqlite3.Connection, descriptor: Descriptor) -> st
     ).lastrowid
     connection.execute(
         f"CREATE TABLE vectors_{number}(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, "
-        "vector BLOB NOT NULL, sum REAL NOT NULL, norm REAL NOT NULL)"
+        "vector BLOB NOT NULL, sum REAL NOT NULL, norm REAL NOT NULL, checksum INTEGER)"
     )
     return f"vectors_{number}"
 
 
 def generation(connection: sqlite3.Connection) -> int:
     """Return the number that every write raises."""
-    return int(connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
+    return stated(connection, "generation")
+
+
+def stated(connection: sqlite3.Connection, key: str) -> int:
+    """Return what `meta` says under a key that every collection has. Raises StoreFormat where it lacks."""
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    if found is None or not isinstance(found[0], int):
+        raise StoreFormat(f"a collection's file is damaged: it states no {key}; put a copy back or move it away")
+    return found[0]
 
 
 def incarnation(connection: sqlite3.Connection) -> int:
@@ -210,6 +223,7 @@ def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool)
         )
         for descriptor in descriptors:
             add_descriptor(connection, descriptor)
+        seal_collection(connection)
         connection.execute("COMMIT")
         # Last, because the rename takes the file without its log: everything must be in the file itself.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -218,6 +232,18 @@ def _write_draft(path: Path, descriptors: list[Descriptor], *, thumbnails: bool)
 def _begin(connection: sqlite3.Connection, *, writing: bool) -> None:
     connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
     generation(connection)  # a reader's view begins with what it first reads
+    if writing and connection.execute("PRAGMA user_version").fetchone() == (1,):
+        _upgrade(connection)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Make a file of format 1 one of format 2, whose checksums come with what is written from now on."""
+    tables = [f"vectors_{number}" for (number,) in connection.execute("SELECT number FROM descriptors")]
+    for table in ("items", "attachments", *tables):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+    connection.execute("INSERT INTO meta VALUES ('upgraded', ?)", [generation(connection)])
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    seal_collection(connection)
 
 
 def sync(directory: Path) -> None:

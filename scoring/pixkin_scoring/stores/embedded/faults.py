@@ -24,6 +24,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _ALMOST_NOTHING = 1 << 20
+_OF_DAMAGE = ("Could not decode", "no such table", "no such column", "unsupported file format")
+"""What our own statements meet in a file whose texts or declarations have changed."""
 _PRIMARY = 0xFF
 """SQLite's extended result codes keep the primary code in their lowest byte (sqlite.org/rescode.html)."""
 
@@ -32,10 +34,12 @@ _PRIMARY = 0xFF
 def sqlite_faults(path: Path) -> Iterator[None]:
     """Raise what SQLite reports about a file as StoreFull, StoreReadOnly, StoreFormat, StoreLocked or StoreUnavailable.
 
-    Errors without a result code are defects of pixkin and pass.
+    What else it reports is a defect of pixkin and passes.
     """
     try:
         yield
+    except UnicodeDecodeError as error:  # of a text, or of SQLite's own message about one
+        raise _damaged(path, error) from error
     except sqlite3.Error as error:
         leaf = _of_sqlite(error, path)
         if leaf is None:
@@ -70,12 +74,16 @@ def _of_sqlite(error: sqlite3.Error, path: Path) -> PixkinError | None:
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return _read_only(path)
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return StoreFormat(f"{path} is damaged or no collection of pixkin ({error}); put a copy back or move it away")
+        return _damaged(path, error)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreLocked(path.stem, "")
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
         return _unusable(path, error)
-    return None
+    return _damaged(path, error) if any(words in str(error) for words in _OF_DAMAGE) else None
+
+
+def _damaged(path: Path, error: Exception) -> StoreFormat:
+    return StoreFormat(f"{path} is damaged or no collection of pixkin ({error}); put a copy back or move it away")
 
 
 def _full(path: Path) -> StoreFull:

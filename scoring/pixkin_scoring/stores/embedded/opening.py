@@ -14,7 +14,8 @@ from pathlib import Path
 from pixkin_proto.errors import PixkinError, StoreFormat
 
 APPLICATION_ID = 0x70786B6E  # "pxkn", in the file's header where file(1) looks for it
-VERSION = 1
+VERSION = 2
+"""What is written. Format 1, of 0.1.0, has no checksums: it is read as it is, and becomes 2 with the next write."""
 BUSY_SECONDS = 5.0
 READER_BUSY_SECONDS = 1.0  # readers wait for a recovery alone, and have a snapshot when it takes longer
 

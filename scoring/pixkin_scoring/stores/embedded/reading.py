@@ -30,10 +30,13 @@ def tables(connection: sqlite3.Connection) -> dict[str, Descriptor]:
     rows = connection.execute(
         "SELECT number, name, dim, norm, non_negative, default_measure, fingerprint FROM descriptors ORDER BY number"
     )
-    return {
-        f"vectors_{number}": Descriptor(name, dim, Norm(norm), bool(non_negative), measure, fingerprint)
-        for number, name, dim, norm, non_negative, measure, fingerprint in rows
-    }
+    try:
+        return {
+            f"vectors_{number}": Descriptor(name, dim, Norm(norm), bool(non_negative), measure, fingerprint)
+            for number, name, dim, norm, non_negative, measure, fingerprint in rows
+        }
+    except ValueError as error:
+        raise StoreFormat(f"a collection's file is damaged: {error}; put a copy back or move it away") from error
 
 
 def table_of(connection: sqlite3.Connection, name: str) -> tuple[str, Descriptor]:

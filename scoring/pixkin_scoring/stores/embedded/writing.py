@@ -13,7 +13,8 @@ from pixkin_proto.names import check_id
 
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
 from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken
-from pixkin_scoring.stores.embedded.database import add_descriptor, generation, raise_generation
+from pixkin_scoring.stores.embedded.checksums import of_values, seal_items
+from pixkin_scoring.stores.embedded.database import add_descriptor, generation, raise_generation, stated
 from pixkin_scoring.stores.embedded.reading import IN_JSON, as_json, chunks, items, rows_of, table_of, tables
 
 Blocks = Iterable[tuple[list[str], NDArray[np.float32]]]
@@ -29,9 +30,10 @@ class Adding:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.written: list[int] = []
         self._tables = tables(connection)
         self._generation = generation(connection) + 1
-        [(self._thumbnails,)] = connection.execute("SELECT value FROM meta WHERE key = 'thumbnails'")
+        self._thumbnails = bool(stated(connection, "thumbnails"))
 
     def add(self, item: Item) -> AddResult:
         """Add or replace one item, or say why it is refused."""
@@ -44,6 +46,7 @@ class Adding:
         self._write_thumbnail(new, item.thumbnail)
         for table, vector in zip(self._tables, vectors, strict=True):
             write_vectors(self._connection, table, [new], vector[None])
+        self.written.append(new)
         return AddResult(item.id, "added" if row is None else "replaced")
 
     def _row(self, item: Item) -> int | None:
@@ -64,21 +67,25 @@ def add_items(connection: sqlite3.Connection, batch: Iterable[Item | AddResult])
     """Add or replace items; results that came among them stay in their places."""
     adding = Adding(connection)
     results = [entry if isinstance(entry, AddResult) else adding.add(entry) for entry in batch]
-    if any(result.state in {"added", "replaced"} for result in results):
+    if adding.written:
+        seal_items(connection, as_json(adding.written))
         raise_generation(connection)
     return results
 
 
 def update_items(connection: sqlite3.Connection, name: str, updates: Iterable[ItemUpdate]) -> list[AddResult]:
     """Change items of collection `name`; returns what changed and what was refused."""
-    results = []
+    results, written = [], []
     for update in updates:
         try:
-            if _update(connection, name, update):
+            row = _update(connection, name, update)
+            if row is not None:
+                written.append(row)
                 results.append(AddResult(update.id, "updated"))
         except PixkinError as error:
             results.append(AddResult(update.id, "refused", error))
-    if any(result.state == "updated" for result in results):
+    if written:
+        seal_items(connection, as_json(written))
         raise_generation(connection)
     return results
 
@@ -126,23 +133,25 @@ def put_vectors(connection: sqlite3.Connection, name: str, descriptor: str, bloc
         _put_block(connection, name, table, declared, ids, vectors)
         rows = as_json(rows_of(connection, ids).values())
         connection.execute(f"UPDATE items SET changed = ? WHERE row {IN_JSON}", [now, rows])
+        seal_items(connection, rows)
 
 
 def put_attachment(connection: sqlite3.Connection, key: str, data: bytes) -> None:
     """Keep bytes with the collection, and the generation that this write makes."""
     now = raise_generation(connection)
-    connection.execute("INSERT OR REPLACE INTO attachments VALUES (?, ?, ?)", [key, now, data])
+    values = (key, now, data)
+    connection.execute("INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?)", [*values, of_values(values)])
 
 
 def write_vectors(
     connection: sqlite3.Connection, table: str, rows: Sequence[int], vectors: NDArray[np.float32]
 ) -> None:
-    """Write vectors (n, d) float32 of n rows, with their sums and norms in float64."""
+    """Write vectors (n, d) float32 of n rows, with their sums and norms in float64, and a checksum over all four."""
     sums, norms = sums_and_norms(vectors)
     blobs = (vector.tobytes() for vector in vectors.astype("<f4", copy=False))
+    stored = zip(rows, blobs, sums.tolist(), norms.tolist(), strict=True)
     connection.executemany(
-        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)",
-        zip(rows, blobs, sums.tolist(), norms.tolist(), strict=True),
+        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)", ((*values, of_values(values)) for values in stored)
     )
 
 
@@ -173,21 +182,21 @@ def _put_block(
         write_vectors(connection, table, [known[item] for item in ids], checked)
 
 
-def _update(connection: sqlite3.Connection, name: str, update: ItemUpdate) -> bool:
+def _update(connection: sqlite3.Connection, name: str, update: ItemUpdate) -> int | None:
+    """Change an item; returns its row, None when it stays as it is."""
     row = rows_of(connection, [update.id]).get(update.id)
     if row is None:
         raise UnknownItem(name, update.id)
     old = items(connection, "WHERE row = ?", [row])[row]
     new = update.applied_to(old)
     if new == old:
-        return False
+        return None
     check_facts(new)
     [(changed,)] = connection.execute("SELECT changed FROM items WHERE row = ?", [row])
     if new.id != old.id:
         _check_free(connection, new.id)
         changed = generation(connection) + 1
-    _write_facts(connection, row, new, changed)
-    return True
+    return _write_facts(connection, row, new, changed)
 
 
 def _check_free(connection: sqlite3.Connection, name: str) -> None:

@@ -156,7 +156,7 @@ def test_verify_names_what_was_changed_behind_its_back(add: Adder, change: Chang
         "labels has entries of items that are gone",
         "no vector of grey for: ccc; remove it and add it again",
         "a vector of grey has a wrong length for: dddd; remove it and add it again",
-        "the sum and norm stored with a vector of grey are not its own for: a, bb; remove it and add it again",
+        "a vector of grey has changed since it was written for: a, bb; remove it and add it again",
     )
 
 
