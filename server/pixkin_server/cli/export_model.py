@@ -201,7 +201,7 @@ def _derived(options: dict[str, Any]) -> dict[str, Any]:
         )
     if folder and not (int8 or fp16):
         raise click.UsageError("--calibrate goes with --quantise or --precision")
-    pictures = [each.path for each in walk(folder)] if folder else []
+    pictures = [each.path for each in walk(folder, tell=complain)] if folder else []
     return {
         "whitened": Whitened(file, dims, plain) if file else None,
         "smaller": Smaller(int8 or fp16, pictures, str(folder)) if int8 or fp16 else None,
@@ -219,7 +219,7 @@ def _trained(
     from pixkin_server.files import read_picture
     from pixkin_server.folders import walk
 
-    found = walk(folder)
+    found = walk(folder, tell=complain)
     with Progress("pictures", len(found)) as bar:
 
         def read() -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from pixkin_scoring.items import Vectors
 
 from pixkin_server.api import Query, Service
 from pixkin_server.files import read_picture
+from pixkin_server.folders import walk
 
 
 class Examples:
@@ -81,5 +82,5 @@ class Examples:
 
 
 def pictures_by_name(folder: Path | None) -> dict[str, str]:
-    """Return the files below a folder by their name without suffix; nothing where there is no folder."""
-    return {file.stem: str(file) for file in sorted(folder.rglob("*")) if file.is_file()} if folder else {}
+    """Return the pictures below a folder by their name without suffix; nothing where there is no folder."""
+    return {picture.path.stem: str(picture.path) for picture in walk(folder)} if folder else {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pixkin_proto.errors import InvalidArgument
 
@@ -51,11 +52,22 @@ def survey(
     return found
 
 
-def walk(folder: Path, *, prefix: str = "", labels_from_folders: bool = False) -> list[Picture]:
-    """Return the pictures of `survey` alone; raises InvalidArgument for a folder below that cannot be read too."""
+def walk(
+    folder: Path,
+    *,
+    prefix: str = "",
+    labels_from_folders: bool = False,
+    tell: Callable[[str], Any] = lambda _: None,
+) -> list[Picture]:
+    """Return the pictures of `survey` alone; `tell` is given a sentence on what was passed over.
+
+    Raises InvalidArgument as survey does, and for a folder below that cannot be read.
+    """
     found = survey(folder, prefix=prefix, labels_from_folders=labels_from_folders)
     for place, reason in found.unreadable.items():
         raise InvalidArgument(f"the folder {found.root / place} cannot be read: {reason}; nothing was changed")
+    if found.passed_over:
+        tell(sentence(found.passed_over))
     return found.pictures
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pixkin_proto.errors import InvalidArgument
+from pixkin_server.evaluation.examples import pictures_by_name
 from pixkin_server.folders import Choice, sentence, survey, walk
 
 HIDDEN = (
@@ -162,3 +163,18 @@ def test_a_folder_that_cannot_be_read_costs_what_is_below_it_alone(photos: Path,
                 with pytest.raises(InvalidArgument, match=r"closed cannot be read: .*nothing was changed"):
                     survey(root / "closed")
         (root / "closed").chmod(0o755)
+
+
+def test_queries_of_a_ground_truth_are_pictures_and_no_thumbnails_of_them(folder: Path) -> None:
+    (folder / ".thumbnails").mkdir()
+    for name in (".thumbnails/a.jpg", "z/a.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert pictures_by_name(folder) == {"a": str(folder / "a.jpg")}
+
+
+def test_a_walk_tells_what_it_passed_over(folder: Path) -> None:
+    (folder / "b.heic").touch()
+    said: list[str] = []
+    assert len(walk(folder, tell=said.append)) == 1
+    assert said == ["passed over: 1 HEIC (see docs/formats.md)"]

@@ -141,7 +141,7 @@ def _index(service: Service, collection: str, folder: Path, extractors: Sequence
             f"{collection} was made with {', '.join(sorted(made_by)) or 'imported vectors'}, not with "
             f"{', '.join(extractors)}; name another collection"
         )
-    found = walk(folder, labels_from_folders=True)
+    found = walk(folder, labels_from_folders=True, tell=complain)
     report = Report()
     with Progress("pictures", len(found)) as bar:
         add_pictures(service, collection, found, report, root=str(folder.resolve()), progress=bar)
