@@ -45,7 +45,7 @@ def serving(
 ) -> Iterator[Serving]:
     """Start a server over a store below `home`, whose extractors it has; `program` is what Python runs."""
     environment = {**os.environ, "PIXKIN_HOME": str(home), "PIXKIN_STORE": str(home / store)}
-    command = [sys.executable, *program, "serve", "--grpc", "127.0.0.1:0", *flags]
+    command = [sys.executable, *program, "serve", "--grpc", "127.0.0.1:0", "--drain", "0", *flags]
     command += [] if "--no-http" in flags else ["--http", "127.0.0.1:0"]
     began = perf_counter()
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:

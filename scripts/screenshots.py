@@ -93,6 +93,7 @@ def make_collection(home: Path, pictures: Path) -> None:
 def serving(home: Path) -> Iterator[str]:
     """Start a server; yields the address of its page, without a slash at the end."""
     command = [sys.executable, "-m", "pixkin_server", "serve", "--store", str(home / "store"), "--originals"]
+    command += ["--drain", "0"]
     command += ["--extractors", str(home / "extractors"), "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -62,10 +62,13 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # grpc is untype
             await asyncio.gather(watching, ending, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING for good, to watchers too, and let those go."""
+        """Say NOT_SERVING for good, to watchers too."""
         self._serving.clear()
         await self.enter_graceful_shutdown()
         await asyncio.sleep(DRAIN_SECONDS)
+
+    def let_go(self) -> None:
+        """End the watching."""
         self._ending.set()
 
     async def say(self, serving: bool, *services: str) -> None:  # noqa: FBT001  # it is what is said

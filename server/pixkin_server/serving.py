@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from pixkin_server.interceptors import ErrorInterceptor
 from pixkin_server.services.collections import CollectionsService
 from pixkin_server.services.embedding import EmbeddingService
 from pixkin_server.services.search import SearchService
+from pixkin_server.stopping import Stopping
 
 if TYPE_CHECKING:
     from pixkin_server.http.listening import HttpServer
@@ -46,13 +46,15 @@ log = logging.getLogger("pixkin.server")
 class ServerSettings:
     """How a server listens.
 
-    address: of gRPC, host:port, port 0 for any free one · writes: whether anything may be changed · grace: seconds for
-    calls in flight at the end · http: None for gRPC alone.
+    address: of gRPC, host:port, port 0 for any free one · writes: whether anything may be changed · drain: seconds at
+    the end in which health says NOT_SERVING and calls are still taken · grace: seconds for calls in flight after that ·
+    http: None for gRPC alone.
     """
 
     address: str = "127.0.0.1:7475"
     writes: bool = True
     reflection: bool = False
+    drain: float = 5.0
     grace: float = 20.0
     http: HttpSettings | None = None
 
@@ -147,12 +149,26 @@ class Server:
         announce(f"serving ({providers})")
         await follow_store(self._engine, self._health)
 
-    async def stop(self) -> None:
-        """Say NOT_SERVING, let calls in flight finish within the grace period, and end."""
+    async def drain(self, stopping: Stopping) -> None:
+        """Say NOT_SERVING, and take calls for as long as those who send them here may need to notice."""
         await self._health.drain()
+        if stopping.drains:
+            await stopping.pause(self._settings.drain)
+
+    async def stop(self, stopping: Stopping) -> None:
+        """Take no new call, let those in flight finish within the grace period or until there is a hurry, and end."""
+        self._health.let_go()
+        hurrying = asyncio.ensure_future(self._hurry(stopping))
         ending = [self._server.stop(self._settings.grace), *([self._http.stop()] if self._http else [])]
         await asyncio.gather(*ending)
+        hurrying.cancel()
         await asyncio.to_thread(self._calls.close)  # streams that end need the loop
+
+    async def _hurry(self, stopping: Stopping) -> None:
+        await stopping.hurried.wait()
+        if self._http:
+            self._http.hurry()
+        await self._server.stop(0)
 
 
 async def serve(
@@ -162,14 +178,12 @@ async def serve(
     *,
     started: Callable[[str], Any] = lambda _: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` is told when the server listens, waits, is ready, and drains.
+    """Serve until SIGTERM, SIGHUP or SIGINT. `announce` is told when the server listens, waits, is ready, and drains.
 
     `started` is called once with the page's address, as soon as that answers.
     """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    ending = Stopping()
+    ending.listen()
     server = Server(engine, settings)
     await server.start()
     host = settings.address.rpartition(":")[0]
@@ -180,17 +194,24 @@ async def serve(
         announce(f"page on {server.url}")
     started(server.url)
     following = asyncio.ensure_future(server.follow_store(announce))
-    stopping = asyncio.ensure_future(stopped.wait())
+    stopping = asyncio.ensure_future(ending.wanted.wait())
     try:
         await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
         if following.done():
             following.result()  # raises why there is nothing to serve
-        announce("stopping: calls in flight finish")
     finally:
         following.cancel()  # what it has begun in a thread is awaited at the loop's end
         stopping.cancel()
         await asyncio.gather(following, stopping, return_exceptions=True)
-        await server.stop()
+        await _end(server, ending, settings.drain, announce)
+
+
+async def _end(server: Server, ending: Stopping, drain: float, announce: Callable[[str], Any]) -> None:
+    if ending.drains and drain:
+        announce(f"stopping: health says NOT_SERVING, and calls are still taken for {drain:g} s")
+    await server.drain(ending)
+    announce("stopping: calls in flight finish")
+    await server.stop(ending)
 
 
 def _add_reflection(server: grpc.aio.Server) -> None:

@@ -103,6 +103,7 @@ def serve(tmp_path: Path) -> Serve:
     @contextmanager
     def run(extractors: Path, *flags: str) -> Iterator[str]:
         command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--device", "cpu"]
+        command += ["--drain", "0"]
         command += ["--create", "--store", str(tmp_path / "store"), "--extractors", str(extractors), *flags]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:

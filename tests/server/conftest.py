@@ -96,7 +96,7 @@ def started(
     default_http: have HTTP listen where it does when nobody says where.
     """
     command = [sys.executable, *program, "serve", "--store", str(store), "--extractors", str(extractors)]
-    command += ["--create", "--grpc", "127.0.0.1:0", "--device", "cpu", *flags]
+    command += ["--create", "--grpc", "127.0.0.1:0", "--device", "cpu", "--drain", "0", *flags]
     if not default_http and not {"--http", "--no-http"} & {*flags}:
         command += ["--http", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -107,7 +107,7 @@ def test_an_export_calls_nobody_and_leaves_nothing_in_the_home(watched: Watched,
 @pytest.mark.slow
 def test_a_server_calls_nobody_for_as_long_as_it_serves(watched: Watched, copied_store: Path, extractors: Path) -> None:
     flags = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--store", copied_store, "--extractors", extractors]
-    with watched.start("serve", *flags) as process:
+    with watched.start("serve", "--drain", "0", *flags) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("pixkin: serving"):

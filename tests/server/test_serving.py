@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,10 @@ def test_a_server_is_not_serving_until_it_is_warm_and_not_while_it_drains(
         assert {health(channel, name).status for name in ("", *SERVICES)} <= {NOT_SERVING, SERVING}
         assert next(watch).status == SERVING
         assert {health(channel, name).status for name in ("", *SERVICES)} == {SERVING}
-        began = time.perf_counter()
         served.process.send_signal(signal.SIGTERM)
         assert next(watch).status == NOT_SERVING
         assert list(watch) == []
         assert served.process.wait(20) == 0
-        assert time.perf_counter() - began < 5
 
 
 def test_health_follows_a_directory_that_is_replaced_and_put_back(
@@ -103,7 +102,75 @@ def test_health_knows_its_services_and_names_the_provider(served: Any) -> None:
     assert any("INFO pixkin.server: serving with CPUExecutionProvider" in line for line in served.log)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def page_status(served: Any, path: str) -> int:
+    connection = HTTPConnection(served.page.removeprefix("http://"), timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_drains_says_so_and_still_takes_calls_on_new_connections(
+    start: Start, store: Path, extractors: Path, number: int
+) -> None:
+    with start(store, extractors, "--drain", "60") as served:
+        assert page_status(served, "/readyz") == 200
+        served.process.send_signal(number)
+        served.wait_for("still taken for 60 s")
+        with grpc.insecure_channel(served.address) as channel, Client(served.address) as client:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+            while next(watch).status != NOT_SERVING:
+                continue
+            assert page_status(served, "/readyz") == 503
+            assert page_status(served, "/v1/collections") == 200
+            assert client.search("vectors", [Query(id="v01")]).hits
+            assert {health(channel, name).status for name in ("", *SERVICES)} == {NOT_SERVING}
+        served.process.send_signal(number)  # one more changes nothing
+        assert page_status(served, "/v1/collections") == 200
+        served.process.send_signal(signal.SIGINT)  # somebody waits
+        assert served.process.wait(20) == 0
+
+
+def test_ctrl_c_does_not_drain_and_a_second_one_ends_calls_in_flight(
+    start: Start, extractors: Path, tmp_path: Path
+) -> None:
+    with (
+        start(tmp_path / "store", extractors, "--drain", "600", "--grace", "600") as served,
+        Client(served.address) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        client.create("vectors", descriptors=[Descriptor("plain", 8)])
+        stored, forever = threading.Event(), threading.Event()
+
+        def items() -> Iterator[NewItem]:
+            yield NewItem("first", vectors={"plain": np.ones(8, np.float32)})
+            stored.set()
+            forever.wait(60)
+
+        adding = pool.submit(lambda: client.add("vectors", items()))
+        assert stored.wait(10)
+        served.process.send_signal(signal.SIGINT)
+        served.wait_for("calls in flight finish")
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(20) == 0
+        assert isinstance(adding.exception(20), ServerUnavailable)
+        forever.set()
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(start: Start, store: Path, extractors: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it; what is ignored stays so in children
+    try:
+        with start(store, extractors) as served:
+            signal.signal(signal.SIGHUP, before)
+            served.process.send_signal(signal.SIGHUP)
+            assert served.alive
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_calls_in_flight_finish_after_a_signal(
     start: Start, store: Path, extractors: Path, tmp_path: Path, number: int
 ) -> None:

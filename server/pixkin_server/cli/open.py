@@ -121,7 +121,7 @@ def _settings(port: int | None) -> Any:
 
     address = DEFAULT_ADDRESS if port is None else f"127.0.0.1:{port}"
     http = HttpSettings(address, "--port PORT", chosen=port is not None, needed=True, originals=True)
-    return ServerSettings("127.0.0.1:0", writes=False, http=http)
+    return ServerSettings("127.0.0.1:0", writes=False, drain=0, http=http)  # nobody sends calls elsewhere
 
 
 def _show(page: str) -> None:
@@ -134,7 +134,7 @@ def _show(page: str) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(f"pixkin: {line}", err=True)
+    complain(line)
 
 
 def _tell(outcome: Report | PixkinError | None) -> None:

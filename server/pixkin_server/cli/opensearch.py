@@ -75,14 +75,18 @@ def run(number: str | None, knn: bool, port: int, data: Path | None, heap: str) 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let each of SIGNALS end the block in order, with the exit status 0; a second one does not disturb that."""
+    """Let each of SIGNALS end the block in order, with the exit status 0; a second one does not disturb that.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
+    """
 
     def end(*_: object) -> NoReturn:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         sys.exit(0)
 
-    before = {number: signal.signal(number, end) for number in SIGNALS}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {number: signal.signal(number, end) for number in SIGNALS if number not in ignored}
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from pixkin_server.cli import options as shared
 from pixkin_server.cli.numbers import Number
+from pixkin_server.cli.output import complain
 from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
 from pixkin_server.timeouts import MAX_SECONDS
 
@@ -138,7 +139,17 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     show_envvar=True,
     show_default=True,
     metavar="SECONDS",
-    help="How long calls in flight may take to finish after SIGTERM.",
+    help="How long calls in flight may take to finish at the end; a second Ctrl-C ends them at once.",
+)
+@click.option(
+    "--drain",
+    type=Number(float, 0, MAX_SECONDS),
+    default=5.0,
+    envvar="PIXKIN_DRAIN",
+    show_envvar=True,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long after SIGTERM or SIGHUP calls are still taken while health says NOT_SERVING; none after Ctrl-C.",
 )
 @click.option(
     "--allow-untrained",
@@ -157,8 +168,8 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
 @shared.device
 @shared.extractors
 @shared.store
-def serve(address: str, read_only: bool, reflection: bool, grace: float, create: bool, **more: Any) -> None:
-    """Serve embedding and search over gRPC and HTTP, and a page to search with, until SIGTERM or Ctrl-C.
+def serve(address: str, read_only: bool, reflection: bool, create: bool, **more: Any) -> None:
+    """Serve embedding and search over gRPC and HTTP, and a page to search with, until SIGTERM, SIGHUP or Ctrl-C.
 
     Listens on loopback only unless told otherwise. Health (grpc.health.v1, /readyz) says SERVING once extractors,
     matrices and kernels are warm.
@@ -175,13 +186,14 @@ def serve(address: str, read_only: bool, reflection: bool, grace: float, create:
     http, where = _http_settings(more)
     if http and http.originals:
         _check_strangers(http, address, read_only=read_only)
-    settings = ServerSettings(address, writes=not read_only, reflection=reflection, grace=grace, http=http)
+    ends = {name: where.pop(name) for name in ("drain", "grace")}
+    settings = ServerSettings(address, writes=not read_only, reflection=reflection, http=http, **ends)
     with (
         sharing_cores(),
         Engine(where.pop("store"), **where) as engine,
     ):
         engine.store.prepare(create=create)
-        asyncio.run(run(engine, settings, lambda line: click.echo(f"pixkin: {line}", err=True)))
+        asyncio.run(run(engine, settings, complain))
 
 
 def _http_settings(flags: dict[str, Any]) -> tuple[HttpSettings | None, dict[str, Any]]:

@@ -23,7 +23,7 @@ def running_server(store: str, *, extractors: Path | None, device: str, insecure
     """
     command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--no-http", "--store", store]
     command += ["--create", "--device", device, *(["--extractors", str(extractors)] if extractors else [])]
-    command += ["--insecure"] if insecure else []
+    command += ["--drain", "0", *(["--insecure"] if insecure else [])]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command line
         try:
             yield _address(process)

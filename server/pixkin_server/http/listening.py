@@ -64,6 +64,11 @@ class HttpServer:
         self._server.should_exit = True
         await self._serving
 
+    def hurry(self) -> None:
+        """Do not wait for calls in flight any more."""
+        if self._server is not None:
+            self._server.force_exit = True
+
     def _bound(self, settings: HttpSettings) -> socket.socket:
         port = int(settings.address.rpartition(":")[2])
         try:
