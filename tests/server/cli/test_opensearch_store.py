@@ -252,7 +252,7 @@ def test_prune_asks_before_it_deletes_the_way_back(pixkin: Cli, filled: str, clu
     assert list(asked("GET", f"{cluster}/{filled}-v*")) == [f"{filled}-v0002"]
 
 
-@pytest.mark.parametrize("command", ["merge", "reindex", "rollback", "prune"])
+@pytest.mark.parametrize("command", ["merge", "reindex", "rollback", "unlock", "prune"])
 def test_versions_are_for_a_cluster_and_not_through_a_server(
     pixkin: Cli, made: str, command: str, workplace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,11 @@ from pixkin_proto.names import NAME, check_name
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexMissing, not_opensearch
-from pixkin_scoring.stores.opensearch.mapping import META, Schema, read_schema, version_of
+from pixkin_scoring.stores.opensearch.mapping import META, Schema, loading_door, read_schema, version_of
 
 ABOUT = "*.aliases,*.mappings._meta,*.settings"
+EVERY_STATE = "open,closed,hidden"
+"""What `expand_wildcards` must name to leave nothing out."""
 CHUNK = 40
 """Names in one path: a cluster takes a first line of 4096 bytes."""
 
@@ -25,7 +27,7 @@ class Index:
     """One version of a collection.
 
     settings: those of the `index` object, as the cluster prints them · aliases: the names that the index has beside its
-    own.
+    own · door: what it is written as, where that is not its name · other_meta: what others keep in its `_meta`.
     """
 
     collection: str
@@ -34,6 +36,19 @@ class Index:
     schema: Schema
     settings: Mapping[str, Any] = field(default_factory=dict)
     aliases: frozenset[str] = frozenset()
+    door: str = ""
+    other_meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The whole `_meta` of its mapping."""
+        return {**self.other_meta, **self.schema.meta()}
+
+    @property
+    def blocks(self) -> list[str]:
+        """The blocks that keep its documents from being changed."""
+        blocks = self.settings.get("blocks", {})
+        return [each for each in ("write", "read_only", "read_only_allow_delete") if blocks.get(each) == "true"]
 
     @property
     def uuid(self) -> str:
@@ -42,9 +57,21 @@ class Index:
 
     @property
     def takes_writes(self) -> bool:
-        """Whether no block keeps its documents from being changed."""
-        blocks = self.settings.get("blocks", {})
-        return not any(blocks.get(each) == "true" for each in ("write", "read_only"))
+        """Whether no block of an operator or a re-index keeps its documents from being changed.
+
+        A full disk's own block, `read_only_allow_delete`, is left to the write that meets it.
+        """
+        return not {"write", "read_only"} & set(self.blocks)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it answers nothing until somebody opens it again."""
+        return bool(self.settings.get("verified_before_close") == "true")
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is being built, or was when its builder was killed."""
+        return any(alias.startswith(loading_door(self.name, "")) for alias in self.aliases)
 
 
 def find_index(connection: Connection, collection: str, *, deadline: float = math.inf) -> Index:
@@ -81,7 +108,7 @@ def version_names(connection: Connection, collection: str, *, deadline: float = 
 
 def _about_versions(connection: Connection, collection: str, deadline: float) -> dict[str, Any]:
     path = f"/{check_name('collection', collection)}-v*"
-    params = {"filter_path": ABOUT, "expand_wildcards": "open"}
+    params = {"filter_path": ABOUT, "expand_wildcards": EVERY_STATE}
     found = connection.ask("GET", path, params=params, deadline=deadline)
     _check_about(found)
     # That nothing fits is said by {}, and so it is by many a gateway which has no answer; a count has more to say.
@@ -149,6 +176,7 @@ def _index(collection: str, name: str, about: Mapping[str, Any]) -> Index:
         schema,
         about.get("settings", {}).get("index", {}),
         frozenset(about.get("aliases", {})),
+        other_meta={key: value for key, value in about["mappings"]["_meta"].items() if key != META},
     )
 
 

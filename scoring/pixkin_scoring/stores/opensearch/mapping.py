@@ -87,6 +87,21 @@ def write_alias(index: str) -> str:
     return f"{index}.writes"
 
 
+def free_alias(index: str) -> str:
+    """Return the alias that an index has while no command claims it; see `claims`."""
+    return f"{index}.free"
+
+
+def claim_alias(index: str, claim: str) -> str:
+    """Return the alias that says who claims an index."""
+    return f"{index}.claim.{claim}"
+
+
+def loading_door(index: str, token: str) -> str:
+    """Return what an index is written as while it is built: nobody but its builder knows the token."""
+    return f"{index}.loading-{token}"
+
+
 def attachments_index(collection: str) -> str:
     """Return the index of a collection's attachments; the dot keeps it apart from every collection's name."""
     return f"{collection}.attachments"

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor, check_descriptor
-from pixkin_proto.errors import InvalidArgument, PixkinError, StoreReadOnly, UnknownCollection, UnknownItem
+from pixkin_proto.errors import (
+    InvalidArgument,
+    PixkinError,
+    StoreReadOnly,
+    StoreUnavailable,
+    UnknownCollection,
+    UnknownItem,
+    listed,
+)
 from pixkin_proto.names import check_name
 
 from pixkin_scoring.filters import Filter
@@ -20,15 +28,17 @@ from pixkin_scoring.items import AddResult, Candidates, Collection, Item, ItemUp
 from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout
-from pixkin_scoring.stores.opensearch import attachments, reading, searching, twins, versions, writing
+from pixkin_scoring.stores.opensearch import attachments, building, reading, searching, twins, versions, writing
 from pixkin_scoring.stores.opensearch.answers import refresh
 from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
+from pixkin_scoring.stores.opensearch.claims import claim_on, claimed, overtaken
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.descriptors import put_descriptor, put_vectors
 from pixkin_scoring.stores.opensearch.faults import IndexMissing
 from pixkin_scoring.stores.opensearch.filters import clauses_of
 from pixkin_scoring.stores.opensearch.index import Index, find_index, list_collections
+from pixkin_scoring.stores.opensearch.mapping import write_alias
 from pixkin_scoring.stores.opensearch.scripts import ScriptGuard, register_scripts
 from pixkin_scoring.stores.opensearch.settings import read_settings
 from pixkin_scoring.stores.opensearch.statistics import counted, measured
@@ -214,7 +224,7 @@ class OpenSearchStore:
             if isinstance(outcome, PixkinError):
                 self._forget(searches[place].collection)
                 if isinstance(outcome, UnknownCollection):  # says which there are
-                    outcomes[place] = self._why_unknown(searches[place].collection, outcome, deadline)
+                    outcomes[place] = self._why_missing(searches[place].collection, deadline)
         return [outcomes[place] for place in range(len(searches))]
 
     def add_descriptor(
@@ -271,7 +281,7 @@ class OpenSearchStore:
         name: str,
         change: Callable[[IndexLayout], IndexLayout],
         *,
-        told: Callable[[int, int], None] = versions.quiet,
+        told: Callable[[int, int], None] = building.quiet,
     ) -> Collection:
         """Build the next version of a collection with another layout, then move the alias there; see `versions`."""
         self._check_layout(change(self._index(name).schema.layout))
@@ -295,10 +305,23 @@ class OpenSearchStore:
         return self.describe(name)
 
     def merge(self, name: str) -> Collection:
-        """Make searches faster after a large load; see `versions.merge`."""
+        """Make searches faster after a large load; see `building.merge`."""
         with self._writing(name, math.inf) as index:
-            versions.merge(self.connection, index)
+            building.merge(self.connection, index)
         return self.describe(name)
+
+    def unlock(self, name: str) -> builtins.list[str]:
+        """End the claim of a command that was cut off; see `versions.unlock`. Returns a sentence for what was done."""
+        check_name("collection", name)
+        with self._known_as(name):
+            done = list(versions.unlock(self.connection, name))
+        self._forget(name)
+        return done
+
+    def holder(self, name: str) -> str:
+        """Return in words which command holds a collection, empty where none does."""
+        index = find_index(self.connection, name, deadline=_soon())
+        return str(claim_on(index) or "")
 
     def unused_versions(self, name: str) -> builtins.list[str]:
         """Return the names of the indices of versions that are not in use."""
@@ -316,7 +339,7 @@ class OpenSearchStore:
 
     def _add(self, index: Index, items: Iterable[Item | AddResult | None], deadline: float) -> Iterator[AddResult]:
         end = patient(deadline)
-        with self._known_as(index.collection):
+        with self._known_as(index.collection, writes=True):
             try:
                 for number, batch in enumerate(batches(items)):
                     # What began in time goes on after the deadline, which may fall into any of the later batches.
@@ -335,7 +358,7 @@ class OpenSearchStore:
     @contextlib.contextmanager
     def _writing(self, name: str, deadline: float) -> Iterator[Index]:
         index = self._writable(name, deadline)
-        with self._known_as(name):
+        with self._known_as(name, writes=True):
             try:
                 yield index
             finally:
@@ -343,13 +366,13 @@ class OpenSearchStore:
             self._refresh(index, patient(deadline))
 
     @contextlib.contextmanager
-    def _known_as(self, name: str, deadline: float = math.inf) -> Iterator[None]:
+    def _known_as(self, name: str, deadline: float = math.inf, *, writes: bool = False) -> Iterator[None]:
         """Turn the lack of an index into an error that names the collection, and forget what was known of it."""
         try:
             yield
         except (IndexMissing, UnknownCollection):
             self._forget(name)
-            raise self._why_unknown(name, UnknownCollection(name, [], self.name), deadline) from None
+            raise self._why_missing(name, deadline, writes=writes) from None
 
     @contextlib.contextmanager
     def _reading(self, name: str, deadline: float = math.inf) -> Iterator[Index]:
@@ -370,12 +393,15 @@ class OpenSearchStore:
     def _writable(self, name: str, deadline: float) -> Index:
         self._forget(name)
         index = self._index(name, patient(deadline))
+        claim = claim_on(index)
+        if claim and write_alias(index.name) not in index.aliases:
+            raise claimed(index, claim)
         if not index.takes_writes:
             raise StoreReadOnly(
-                f"collection {name} takes no writes at the moment: it is being re-indexed, or {index.name} was "
-                "blocked; try again when that is done, or see: pixkin index verify"
+                f"collection {name} takes no writes: {index.name} has the block {listed(index.blocks)}; whoever set it "
+                f"lifts it, or what was cut off and left it is ended with: pixkin index unlock {name}"
             )
-        with self._known_as(name, deadline):
+        with self._known_as(name, deadline, writes=True):
             list(versions.repair(self.connection, index))
         return index
 
@@ -411,12 +437,16 @@ class OpenSearchStore:
             self._capabilities = probe(self.connection, min(deadline, _soon()))
         return self._capabilities
 
-    def _why_unknown(self, name: str, otherwise: PixkinError, deadline: float = math.inf) -> PixkinError:
+    def _why_missing(self, name: str, deadline: float = math.inf, *, writes: bool = False) -> PixkinError:
+        """Return why the index of a collection was missing, by how the collection is now."""
         try:
-            find_index(self.connection, name, deadline=min(deadline, _soon()))
+            index = find_index(self.connection, name, deadline=min(deadline, _soon()))
         except PixkinError as error:
             return error
-        return otherwise
+        if writes:
+            claim = claim_on(index)
+            return claimed(index, claim) if claim else overtaken(name)
+        return StoreUnavailable(f"the index of collection {name} was replaced by {index.name} meanwhile; repeat")
 
     def _refresh(self, index: Index, deadline: float) -> None:
         refresh(self.connection, index.name, min(deadline, _soon()))

@@ -12,6 +12,7 @@ from pixkin_proto.errors import PixkinError, StoreFormat, listed
 
 from pixkin_scoring.items import Verification
 from pixkin_scoring.stores.opensearch.answers import part, refresh
+from pixkin_scoring.stores.opensearch.claims import claim_on
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import to_vector
 from pixkin_scoring.stores.opensearch.index import Index
@@ -36,10 +37,12 @@ def verify(connection: Connection, index: Index) -> Verification:
 def _problems(connection: Connection, index: Index) -> Iterator[str]:
     yield from repair(connection, index)
     name = index.collection
-    if not index.takes_writes:
+    if claim := claim_on(index):
+        yield f"{name} is held by {claim}; if that was cut off, end its claim with: pixkin index unlock {name}"
+    elif index.blocks:
         yield (
-            f"{index.name} takes no writes: a re-index is running, or was cut off; then finish it with: "
-            f"pixkin index reindex {name}"
+            f"{index.name} takes no writes: it has the block {listed(index.blocks)}; whoever set it lifts it, or what "
+            f"was cut off and left it is ended with: pixkin index unlock {name}"
         )
     for other in other_versions(connection, index):
         if other.version > index.version:

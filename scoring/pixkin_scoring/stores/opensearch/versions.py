@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import (
@@ -17,37 +15,42 @@ from pixkin_proto.errors import (
     PixkinError,
     StoreFormat,
     UnknownCollection,
+    listed,
 )
 
-from pixkin_scoring.items import AddResult, Item
-from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout, check_layout
-from pixkin_scoring.stores.opensearch.answers import acknowledged, part, refresh
-from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, check_shards, not_opensearch, of_answer
+from pixkin_scoring.stores.opensearch.answers import acknowledged, refresh
+from pixkin_scoring.stores.opensearch.building import copied, finish, merge, quiet, set_settings
+from pixkin_scoring.stores.opensearch.claims import (
+    DECLARE,
+    REINDEX,
+    ROLLBACK,
+    Claim,
+    away,
+    change_aliases,
+    claim_on,
+    claimed,
+    give_back,
+    holding,
+    overtaken,
+    put,
+    soon,
+)
+from pixkin_scoring.stores.opensearch.connection import Answer, Connection
+from pixkin_scoring.stores.opensearch.faults import IndexExists, IndexMissing, not_opensearch
 from pixkin_scoring.stores.opensearch.index import Index, find_index, find_versions, unknown_collection, version_names
 from pixkin_scoring.stores.opensearch.mapping import (
     Schema,
     attachments_index,
+    free_alias,
     index_body,
     index_name,
+    loading_door,
     served_settings,
     version_of,
     write_alias,
 )
-from pixkin_scoring.stores.opensearch.reading import get_items, list_items
-from pixkin_scoring.stores.opensearch.statistics import counted, measured
-from pixkin_scoring.stores.opensearch.writing import add_batch
-
-PAGE = 256
-MERGE_PAUSE = 0.2
-CLUSTER_SECONDS = 60.0
-"""How long the making of an index or a change of aliases may take."""
-
-
-def quiet(done: int, items: int) -> None:
-    """Tell nobody how far a re-index is."""
-    del done, items
+from pixkin_scoring.stores.opensearch.statistics import measured
 
 
 def create_first(connection: Connection, collection: str, schema: Schema) -> None:
@@ -57,7 +60,10 @@ def create_first(connection: Connection, collection: str, schema: Schema) -> Non
         raise CollectionExists(collection)
     except UnknownCollection:
         pass
-    _make(connection, index_name(collection, 1), schema, alias=collection)
+    # What a command has attached to a collection that was dropped meanwhile is none of the new one's.
+    acknowledged(_delete_there(connection, [attachments_index(collection)]))
+    name = index_name(collection, 1)
+    _make(connection, name, schema, [collection, *_open_aliases(name)], alias=collection)
 
 
 def drop_all(connection: Connection, collection: str) -> None:
@@ -66,8 +72,7 @@ def drop_all(connection: Connection, collection: str) -> None:
     if not names:
         raise unknown_collection(connection, collection)
     # In one request, so that it all goes at once; what is missing was never made, or deleted by the first of two tries.
-    gone = ",".join([*names, attachments_index(collection)])
-    acknowledged(connection.ask("DELETE", f"/{gone}", params={"ignore_unavailable": True}, deadline=_later()))
+    acknowledged(_delete_there(connection, [*names, attachments_index(collection)]))
 
 
 def reindex(
@@ -80,60 +85,61 @@ def reindex(
     """Build the next version with another layout from the stored vectors, and move the alias there.
 
     Meanwhile the collection answers searches and refuses writes, so that none is lost; the version before stays for
-    `rollback`. `told` hears how many of the items have been copied.
+    `rollback`. `told` hears how many of the items have been copied. Raises StoreReadOnly while another command holds
+    the collection, or when one has come in between.
     """
     old = find_index(connection, collection)
     layout = check_layout(change(old.schema.layout))
-    _remove_unfinished(connection, collection, old)
-    acknowledged(connection.ask("PUT", f"/{old.name}/_block/write", deadline=_later()))
+    token = uuid.uuid4().hex
     name = index_name(collection, old.version + 1)
-    schema = replace(old.schema, layout=layout, token=uuid.uuid4().hex)
-    try:
-        refresh(connection, old.name, _later())  # a writer that was killed did not
-        generation = measured(connection, old).generation
-        schema = replace(schema, base=generation + 1)
-        _make(connection, name, schema, loading=True)
-        new = Index(collection, name, old.version + 1, schema)
-        items = _copy(connection, old, new, told)
-        merge(connection, new)
-        _finish(connection, name, layout, items)
-        _swap(connection, collection, old.name, name)
-    except BaseException:
-        with contextlib.suppress(PixkinError):  # the first error says what happened
-            _abandon(connection, old, name, schema)
-        raise
+    new = Index(collection, name, old.version + 1, replace(old.schema, layout=layout, token=token))
+    new = replace(new, door=loading_door(name, token))
+    with holding(connection, old, REINDEX, alone=True, deadline=soon()) as claim:
+        try:
+            _block(connection, old.name)
+            _build(connection, old, new, told)
+            _swap(connection, collection, old.name, new, claim)
+        except BaseException:
+            with contextlib.suppress(PixkinError, IndexMissing):  # the first error says what happened
+                _abandon(connection, new)
+            with contextlib.suppress(PixkinError, IndexMissing):
+                _unblock_held(connection, old, claim)
+            raise
     return find_index(connection, collection)
 
 
-def _abandon(connection: Connection, old: Index, new: str, schema: Schema) -> None:
-    """Let the version before take writes again and delete the new one, unless the alias has moved there after all."""
-    if find_index(connection, old.collection, deadline=_later()).name != old.name:
-        return
-    _unblock(connection, old.name)
-    if _token_of(connection, new) == schema.token:  # another index may have the name
-        _delete(connection, new)
+def _build(connection: Connection, old: Index, new: Index, told: Callable[[int, int], None]) -> None:
+    """Fill the new version from the old one, which must be at the end what it was at the beginning."""
+    refresh(connection, old.name, soon())  # a writer that was killed did not
+    old = find_index(connection, old.collection)  # a descriptor may have come until it was claimed
+    before = measured(connection, old)
+    new = replace(new, schema=replace(old.schema, layout=new.schema.layout, token=new.schema.token))
+    new = replace(new, schema=replace(new.schema, base=before.generation + 1))
+    _remove(connection, old, [name for name in version_names(connection, old.collection) if _is_after(name, old)])
+    _make(connection, new.name, new.schema, [write_alias(new.door)], loading=True)
+    items = copied(connection, old, new, told)
+    merge(connection, new)
+    finish(connection, new, items)
+    now = find_index(connection, old.collection)
+    written = measured(connection, old).vector_generation
+    if (now.uuid, now.schema, written) != (old.uuid, old.schema, before.vector_generation):
+        raise overtaken(old.collection)
 
 
-def merge(connection: Connection, index: Index) -> None:
-    """Merge the segments of each shard into as many as threads scan it, and wait until that is done.
-
-    A load leaves dozens of them, and each has a graph of neighbours of its own that every approximate search walks.
-    """
-    params = {"max_num_segments": index.schema.layout.slices, "wait_for_completion": False}
-    task = part(connection.ask("POST", f"/{index.name}/_forcemerge", params=params, deadline=_later()), "task", str)
-    while not part(done := connection.ask("GET", f"/_tasks/{task}", deadline=_later()), "completed", bool):
-        time.sleep(MERGE_PAUSE)
-    if "error" in done:
-        raise of_answer(0, done)
-    check_shards(part(done, "response", dict))
+def _abandon(connection: Connection, new: Index) -> None:
+    """Delete what was built, unless the alias has moved there after all."""
+    with contextlib.suppress(IndexMissing):  # without our door it is in use, or another's of the same name
+        connection.ask("GET", f"/{write_alias(new.door)}", params={"filter_path": "*.aliases"}, deadline=soon())
+        _delete(connection, new.name)
 
 
 def rollback(connection: Connection, collection: str) -> Index:
     """Move the alias to the version before, or to the last one where the alias is gone; writes go there again.
 
-    What was written since is left behind in the newer version. Raises InvalidArgument when there is no version before.
+    What was written since is left behind in the newer version, which takes no more. Raises InvalidArgument when there
+    is no version before, StoreReadOnly while another command holds the collection.
     """
-    versions = find_versions(connection, collection)
+    versions = [index for index in find_versions(connection, collection) if not index.unfinished]
     try:
         current: Index | None = find_index(connection, collection)
     except (StoreFormat, UnknownCollection):
@@ -145,15 +151,51 @@ def rollback(connection: Connection, collection: str) -> Index:
         raise InvalidArgument(
             f"{collection} has no version before {current.name if current else ''}; nothing was changed"
         )
-    target = earlier[-1]
+    if current is None:
+        _bring_back(connection, earlier[-1], versions)
+        _swap(connection, collection, None, earlier[-1], None)
+    else:
+        _go_back(connection, current, earlier[-1], versions)
+    return find_index(connection, collection)
+
+
+def _go_back(connection: Connection, current: Index, target: Index, versions: Sequence[Index]) -> None:
+    with holding(connection, current, ROLLBACK, alone=True, deadline=soon()) as claim:
+        try:
+            _block(connection, current.name)  # a writer that is under way would go on writing where nobody reads
+            _bring_back(connection, target, versions)
+            _swap(connection, current.collection, current.name, target, claim)
+        except BaseException:
+            with contextlib.suppress(PixkinError, IndexMissing):
+                _unblock_held(connection, current, claim)
+            raise
+
+
+def _bring_back(connection: Connection, target: Index, versions: Sequence[Index]) -> None:
+    """Let a version take writes again, with a generation that no version has had."""
     newest = max(measured(connection, index).generation for index in versions)
     own = measured(connection, target).generation - target.schema.base
-    schema = replace(target.schema, base=newest + 1 - own)
-    meta = {"_meta": schema.meta()}
-    acknowledged(connection.ask("PUT", f"/{target.name}/_mapping", body=meta, deadline=_later()))
+    _put_meta(connection, replace(target, schema=replace(target.schema, base=newest + 1 - own)), soon())
     _unblock(connection, target.name)
-    _swap(connection, collection, current.name if current else None, target.name)
-    return find_index(connection, collection)
+
+
+def unlock(connection: Connection, collection: str) -> Iterator[str]:
+    """Let a collection take writes again after a command that was cut off, and yield a sentence for what that took.
+
+    A command that runs in truth will fail, and changes nothing.
+    """
+    index = find_index(connection, collection)
+    built = [each.name for each in find_versions(connection, collection) if each.unfinished]
+    if built:
+        _remove(connection, index, built)
+        yield f"{listed(built)}, which was being built, is gone"
+    claim = claim_on(index)
+    if claim:
+        give_back(connection, index.name, claim, deadline=soon())
+        yield f"the claim of {claim} is ended"
+    if index.blocks:
+        _unblock(connection, index.name)
+        yield f"{index.name} takes writes again"
 
 
 def other_versions(connection: Connection, index: Index) -> list[Index]:
@@ -162,36 +204,66 @@ def other_versions(connection: Connection, index: Index) -> list[Index]:
 
 
 def remove_others(connection: Connection, collection: str) -> list[str]:
-    """Delete the versions that the alias does not name; returns their names."""
-    gone = [index.name for index in other_versions(connection, find_index(connection, collection))]
-    for name in gone:
-        _delete(connection, name)
+    """Delete the versions that the alias does not name; returns their names.
+
+    Raises StoreReadOnly while another command holds the collection.
+    """
+    current = find_index(connection, collection)
+    if claim := claim_on(current):
+        raise claimed(current, claim)
+    gone = [index.name for index in other_versions(connection, current)]
+    _remove(connection, current, gone)
     return gone
 
 
 def declare(connection: Connection, index: Index, descriptor: Descriptor, *, deadline: float) -> None:
-    """Write the declaration of a descriptor whose vectors are all stored."""
-    meta = index.schema.with_descriptor(descriptor).meta()
-    acknowledged(connection.ask("PUT", f"/{index.name}/_mapping", body={"_meta": meta}, deadline=deadline))
+    """Write the declaration of a descriptor whose vectors are all stored.
+
+    Raises StoreReadOnly when another command has replaced the index, and InvalidArgument when one has declared a
+    descriptor of the same name.
+    """
+    with holding(connection, index, DECLARE, alone=False, deadline=deadline):
+        now = find_index(connection, index.collection, deadline=deadline)
+        if descriptor.name in {known.name for known in now.schema.descriptors}:
+            raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} by now; choose another name")
+        _put_meta(connection, replace(now, schema=now.schema.with_descriptor(descriptor)), deadline)
 
 
 def repair(connection: Connection, index: Index) -> Iterator[str]:
     """Put back what a load has left off or a hand has removed, and yield a sentence for each."""
     if index.settings.get("refresh_interval") == "-1":
-        _set(connection, index.name, served_settings(index.schema.layout))
+        set_settings(connection, index.name, served_settings(index.schema.layout))
         yield f"{index.name} was not refreshed any more, so that new items were not found; it is again"
-    alias = write_alias(index.name)
-    if alias not in index.aliases:
-        action = {"add": {"index": index.name, "alias": alias}}
-        acknowledged(connection.ask("POST", "/_aliases", body={"actions": [action]}, deadline=_later()))
-        yield f"the alias {alias}, through which items are written, was gone; it is there again"
+    if claim_on(index) is None:
+        yield from _repair_aliases(connection, index)
 
 
-def _make(connection: Connection, name: str, schema: Schema, *, alias: str = "", loading: bool = False) -> None:
+def _repair_aliases(connection: Connection, index: Index) -> Iterator[str]:
+    gone = [alias for alias in _open_aliases(index.name) if alias not in index.aliases]
+    if gone:
+        change_aliases(connection, [put(index.name, alias) for alias in gone])
+    if write_alias(index.name) in gone:  # the other is missing where pixkin 0.1.0 has made the collection
+        yield f"the alias {write_alias(index.name)}, through which items are written, was gone; it is there again"
+
+
+def _open_aliases(name: str) -> list[str]:
+    """Return the aliases of an index that takes writes and that no command claims."""
+    return [write_alias(name), free_alias(name)]
+
+
+def _make(
+    connection: Connection,
+    name: str,
+    schema: Schema,
+    aliases: Iterable[str],
+    *,
+    alias: str = "",
+    loading: bool = False,
+) -> None:
     """Make an index; one that is there with our token was made by a request whose answer was lost."""
-    body = {**index_body(schema, loading=loading), "aliases": {write_alias(name): {}, **({alias: {}} if alias else {})}}
+    body = {**index_body(schema, loading=loading), "aliases": {each: {} for each in aliases}}
     try:
-        acknowledged(connection.ask("PUT", f"/{name}", body=body, deadline=_later()))
+        acknowledged(connection.ask("PUT", f"/{name}", body=body, deadline=soon()))
     except IndexExists as error:
         token = _token_of(connection, name)
         if token == schema.token:
@@ -203,7 +275,7 @@ def _make(connection: Connection, name: str, schema: Schema, *, alias: str = "",
 
 def _token_of(connection: Connection, name: str) -> str:
     try:
-        found = connection.ask("GET", f"/{name}/_mapping", deadline=_later())
+        found = connection.ask("GET", f"/{name}/_mapping", deadline=soon())
     except IndexMissing:
         return ""
     if name not in found:
@@ -211,67 +283,63 @@ def _token_of(connection: Connection, name: str) -> str:
     return str(found[name].get("mappings", {}).get("_meta", {}).get("pixkin", {}).get("token", ""))
 
 
-def _copy(connection: Connection, old: Index, new: Index, told: Callable[[int, int], None]) -> int:
-    expected, _ = counted(connection, old)
-    done = 0
-    for batch in batches(_stored(connection, old)):
-        for result in add_batch(connection, new, batch, deadline=_later()):
-            if result.error is not None:
-                raise result.error
-        done += len(batch)
-        told(done, expected)
-    return done
+def _swap(connection: Connection, collection: str, old: str | None, new: Index, claim: Claim | None) -> None:
+    """Move the alias in one step, which fails where the claim, the alias or the new version is not what it was."""
+    acts = [away(old, collection)] if old else []
+    acts += [away(old, claim.alias)] if old and claim else []
+    acts += [away(new.name, write_alias(new.door))] if new.door else []
+    acts += [put(new.name, alias) for alias in (collection, *_open_aliases(new.name))]
+    if not change_aliases(connection, acts) and find_index(connection, collection).name != new.name:
+        raise overtaken(collection)  # else it was done by a request whose answer was lost
 
 
-def _stored(connection: Connection, index: Index) -> Iterator[Item | AddResult | None]:
-    after = ""
-    while page := list_items(connection, index, [], size=PAGE, after=after):
-        ids = [item.id for item in page]
-        yield from get_items(connection, index, ids, thumbnails=True, vectors=True).values()
-        after = ids[-1]
+def _block(connection: Connection, name: str) -> None:
+    """Refuse writes, and wait for those that are under way."""
+    acknowledged(connection.ask("PUT", f"/{name}/_block/write", deadline=soon()))
 
 
-def _finish(connection: Connection, name: str, layout: IndexLayout, items: int) -> None:
-    _set(connection, name, served_settings(layout))
-    refresh(connection, name, _later())
-    counted_again = connection.ask("GET", f"/{name}/_count", deadline=_later())
-    check_shards(counted_again)
-    count = part(counted_again, "count", int)
-    if count != items:
-        raise StoreFormat(f"{name} holds {count} items in place of {items}; the collection stays as it was: try again")
-
-
-def _swap(connection: Connection, collection: str, old: str | None, new: str) -> None:
-    actions: list[dict[str, dict[str, str]]] = [{"add": {"index": new, "alias": collection}}]
-    if old is not None:
-        actions.insert(0, {"remove": {"index": old, "alias": collection}})
-    acknowledged(connection.ask("POST", "/_aliases", body={"actions": actions}, deadline=_later()))
+def _unblock_held(connection: Connection, index: Index, claim: Claim) -> None:
+    """Let an index take writes again, unless the claim is not ours any more and the block another's perhaps."""
+    now = find_index(connection, index.collection, deadline=soon())
+    if now.name == index.name and claim_on(now) == claim:
+        _unblock(connection, index.name)
 
 
 def _unblock(connection: Connection, name: str) -> None:
-    _set(connection, name, {"blocks.write": None})
+    set_settings(connection, name, {"blocks.write": None})
 
 
-def _set(connection: Connection, name: str, settings: Mapping[str, Any]) -> None:
-    acknowledged(connection.ask("PUT", f"/{name}/_settings", body={"index": settings}, deadline=_later()))
+def _put_meta(connection: Connection, index: Index, deadline: float) -> None:
+    body = {"_meta": index.meta}
+    acknowledged(connection.ask("PUT", f"/{index.name}/_mapping", body=body, deadline=deadline))
 
 
-def _remove_unfinished(connection: Connection, collection: str, current: Index) -> None:
-    """Delete newer versions: what an interrupted re-index has left, or what was rolled back."""
-    for name in version_names(connection, collection):
-        if (version_of(name, collection) or 0) > current.version:
-            _delete(connection, name)
+def _is_after(name: str, current: Index) -> bool:
+    """Whether an index is a newer version: what an interrupted re-index has left, or what was rolled back."""
+    return (version_of(name, current.collection) or 0) > current.version
+
+
+def _remove(connection: Connection, current: Index, names: Sequence[str]) -> None:
+    """Delete versions in one request that fails where the alias has moved: one of them may be in use by now."""
+    left = list(names)
+    while left:
+        stays = [away(current.name, current.collection), put(current.name, current.collection)]
+        if change_aliases(connection, [*stays, *({"remove_index": {"index": name}} for name in left)]):
+            return
+        if find_index(connection, current.collection).name != current.name:
+            raise overtaken(current.collection)
+        there = version_names(connection, current.collection)
+        left = [name for name in left if name in there]  # a request whose answer was lost has deleted the others
 
 
 def _delete(connection: Connection, name: str) -> None:
-    try:
-        acknowledged(connection.ask("DELETE", f"/{name}", deadline=_later()))
-    except IndexMissing:
-        return
+    with contextlib.suppress(IndexMissing):
+        acknowledged(connection.ask("DELETE", f"/{name}", deadline=soon()))
 
 
-def _later() -> float:
-    return time.monotonic() + CLUSTER_SECONDS
+def _delete_there(connection: Connection, names: Sequence[str]) -> Answer:
+    """Delete those of some indices that are there."""
+    return connection.ask("DELETE", f"/{','.join(names)}", params={"ignore_unavailable": True}, deadline=soon())
 
 
 def new_schema(descriptors: Sequence[Descriptor], *, thumbnails: bool, layout: IndexLayout) -> Schema:

@@ -86,7 +86,7 @@ def _add_different(
                 sent.append((place, item, vectors))
             except PixkinError as error:
                 results[place] = AddResult(item.id, "refused", error)
-        answers = send(connection, index.name, actions, deadline=deadline) if actions else []
+        answers = send(connection, index.door or index.name, actions, deadline=deadline) if actions else []
         for (place, item, _), answer in zip(sent, answers, strict=True):
             if not answer.conflict:
                 results[place] = _added(item, answer, replaced=there_first[item.id])

@@ -10,11 +10,11 @@ from pixkin_server.cli.index.deriving import augment, derive, graph
 from pixkin_server.cli.index.items import list_, remove, update
 from pixkin_server.cli.index.pictures import add, sync
 from pixkin_server.cli.index.vectors import export, import_
-from pixkin_server.cli.index.versions import merge, prune, reindex, rollback
+from pixkin_server.cli.index.versions import merge, prune, reindex, rollback, unlock
 
 COMMANDS = (
     create, add, sync, import_, export, derive, augment, graph, update, remove, list_, describe, verify,
-    copy, merge, reindex, rollback, prune, drop,
+    copy, merge, reindex, rollback, unlock, prune, drop,
 )  # fmt: skip
 
 

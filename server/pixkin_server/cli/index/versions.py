@@ -1,4 +1,4 @@
-"""`pixkin index merge`, `reindex`, `rollback` and `prune`: the segments and versions of a collection in OpenSearch."""
+"""`pixkin index merge`, `reindex`, `rollback`, `unlock` and `prune`: segments and versions of an OpenSearch index."""
 
 from __future__ import annotations
 
@@ -84,6 +84,29 @@ def rollback(collection: str, yes: bool, **options: Any) -> None:
             )
         found = store.rollback(collection)
     print_collection(found)
+
+
+@click.command(short_help="Let COLLECTION in OpenSearch take writes again after a command that was killed.")
+@click.argument("collection")
+@yes
+@shared.store_only
+def unlock(collection: str, yes: bool, **options: Any) -> None:
+    """Let COLLECTION take writes again after a command that was killed.
+
+    `index reindex` and `index rollback` hold the collection while they work, so that no second command and no writer
+    comes between. One that is killed cannot give it back. This ends its claim, deletes what it has built and lifts the
+    block on writes. Nothing that was acknowledged is lost, also when the command still runs: it then fails. Works on a
+    cluster only, not through a server.
+    """
+    with _cluster(options) as store:
+        holder = store.holder(collection)
+        if holder and not yes:
+            agreed(f"End the claim of {holder}, which fails if it still runs?", otherwise="it stays")
+        done = store.unlock(collection)
+    for sentence in done:
+        click.echo(sentence)
+    if not done:
+        click.echo(f"{collection} is not held by any command", err=True)
 
 
 @click.command(short_help="Delete the versions of COLLECTION in OpenSearch that are not in use.")

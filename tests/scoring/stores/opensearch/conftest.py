@@ -16,7 +16,7 @@ from pixkin_proto.errors import UnknownCollection
 from pixkin_scoring.items import Item
 from pixkin_scoring.stores import open_store
 from pixkin_scoring.stores.layout import IndexLayout
-from pixkin_scoring.stores.opensearch import reading, versions
+from pixkin_scoring.stores.opensearch import claims, reading
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.settings import ConnectionSettings
 from pixkin_scoring.stores.opensearch.store import OpenSearchStore
@@ -77,7 +77,7 @@ def own_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let calls that name no deadline try again for a tenth of a second, where tests provoke hundreds of faults."""
     monkeypatch.setitem(Connection.ask.__kwdefaults__, "retry_seconds", 0.1)
-    monkeypatch.setattr(versions, "CLUSTER_SECONDS", 4.0)
+    monkeypatch.setattr(claims, "CLUSTER_SECONDS", 4.0)
     monkeypatch.setitem(reading.get_documents.__kwdefaults__, "retry_seconds", 0.1)
 
 

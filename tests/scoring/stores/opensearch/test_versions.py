@@ -196,25 +196,6 @@ def test_a_reindex_that_fails_leaves_the_collection_as_it_was(
     assert everything(store) == before
 
 
-def test_a_reindex_that_was_killed_is_seen_by_verify_and_done_by_the_next(
-    store: OpenSearchStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        for name in ("_swap", "_unblock", "_delete"):
-            broken.setattr(versions, name, killed)
-        with pytest.raises(KeyboardInterrupt):
-            store.reindex("photos", lambda layout: layout)
-    problems = store.verify("photos").problems
-    assert any("takes no writes" in problem for problem in problems)
-    assert any("photos-v0002 is not in use" in problem for problem in problems)
-    assert store.reindex("photos", lambda layout: layout).items == 300
-    assert store.remove_versions("photos") == ["photos-v0001"]
-    assert store.verify("photos").problems == ()
-
-
 def test_a_collection_whose_alias_is_gone_is_named_and_put_back(store: OpenSearchStore) -> None:
     before = everything(store)
     actions = [{"remove": {"index": "photos-v0001", "alias": "photos"}}]
