@@ -55,11 +55,17 @@ def _read(name: str) -> bytes:
     from pixkin_proto.errors import InvalidArgument
 
     from pixkin_server.files import read_picture
+    from pixkin_server.folders.pictures import NOT_THERE
 
     if name == STDIN:
         return _standard_input(FOLDER_LIMITS)
-    if not os.path.exists(name):  # noqa: PTH110  # Path.exists raises for long names
-        raise InvalidArgument(f"there is no picture {name}; an item of the collection is written {ITEM}{name}")
+    try:
+        os.stat(name)  # noqa: PTH116  # a name of any kind
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            raise InvalidArgument(
+                f"there is no picture {name}; an item of the collection is written {ITEM}{name}"
+            ) from None
     if os.path.isdir(name):  # noqa: PTH112  # the same
         raise InvalidArgument(f"{name} is a folder; a query is a picture")
     return read_picture(Path(name), FOLDER_LIMITS)

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pixkin_proto.errors import InvalidId
 from pixkin_proto.names import check_id
@@ -118,7 +118,9 @@ def _state(survey: Survey, item: str, renamed: Container[str]) -> _State:
 
 
 def _out_of_sight(survey: Survey, relative: str) -> bool:
-    return any(relative.startswith(f"{place}/") for place in survey.unreadable)
+    """Whether a folder of the path could not be read, or is a link now: the walk follows none, wherever it leads."""
+    folders = list(PurePosixPath(relative).parents)[:-1]
+    return any(str(folder) in survey.unreadable or (survey.root / folder).is_symlink() for folder in folders)
 
 
 def _relative(item: str, prefix: str) -> str:

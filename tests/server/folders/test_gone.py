@@ -182,3 +182,23 @@ def test_moving_every_picture_needs_no_leave_and_keeps_what_was_said_of_them(eng
     assert (report.moved, report.removed, report.added) == (24, 0, 0)
     moved = engine.get("c", "other/red/0.jpg")
     assert (moved.labels, moved.attributes) == (frozenset({"kept"}), year)
+
+
+def test_what_was_below_a_folder_that_is_a_link_now_stays(engine: Engine, folder: Path) -> None:
+    away = (folder / "red").rename(folder.with_name("away"))
+    (folder / "red").symlink_to(away)
+    for _ in range(2):
+        report = sync(engine, folder, remove_missing=True)
+        assert (report.removed, report.unchanged) == (0, 44)
+        shutil.rmtree(away, ignore_errors=True)  # the link leads to nothing the second time
+    assert items(engine) == 48
+
+
+def test_prefixes_are_told_apart_where_a_folder_is_emptied(engine: Engine, folder: Path) -> None:
+    found = survey(folder / "disk", prefix="d")
+    assert sync_folder(engine, "c", found, find_gone(engine, "c", found)).added == 24
+    shutil.rmtree(folder / "disk/red")
+    (folder / "disk/red").mkdir()
+    found = survey(folder / "disk", prefix="d")
+    gone = find_gone(engine, "c", found)
+    assert (dict(gone.emptied), gone.total) == ({"red": [f"d/red/{number}.jpg" for number in range(4)]}, 24)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pixkin_proto.errors import InvalidArgument
 from pixkin_server.evaluation.examples import pictures_by_name
-from pixkin_server.folders import Choice, sentence, survey, walk
+from pixkin_server.folders import Choice, sentence, single, survey, walk
 
 HIDDEN = (
     ".thumbnails",
@@ -178,3 +178,23 @@ def test_a_walk_tells_what_it_passed_over(folder: Path) -> None:
     said: list[str] = []
     assert len(walk(folder, tell=said.append)) == 1
     assert said == ["passed over: 1 HEIC (see docs/formats.md)"]
+
+
+def test_a_file_that_may_not_be_looked_at_is_refused_in_one_line(photos: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        shut = Path(place) / "shut"
+        Path(place).chmod(0o755)
+        shut.mkdir(mode=0o700)
+        shutil.copy(photos / "red/0.jpg", shut / "a.jpg")
+        shut.chmod(0o600)
+        with as_nobody(), pytest.raises(InvalidArgument, match=r"a\.jpg cannot be read: Permission denied"):
+            single(shut / "a.jpg")
+        shut.chmod(0o700)
+
+
+def test_what_is_no_file_is_refused_for_what_it_is(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("nowhere")
+    for name, said in {"pipe": "is a pipe", "link": "cannot be read", "none": "there is no", "n" * 300: "no"}.items():
+        with pytest.raises(InvalidArgument, match=said):
+            single(folder / name)

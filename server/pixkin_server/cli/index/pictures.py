@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,7 @@ def _source(
     """The root that a path on the command line stands for, and its pictures."""
     from pixkin_server.folders import single, survey
 
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where it may not look
         found = survey(path, prefix=prefix, labels_from_folders=labels_from_folders, choice=choice)
         report.note(found)
         return found.root, found.pictures
