@@ -103,3 +103,48 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def opensearch(request: pytest.FixtureRequest, nodes: Callable[[str], Node]) -> Node:
     """Both nodes, one after the other."""
     return nodes(request.param)
+
+
+ENDLESS = """
+    trip = Constant<value = int64 {9223372036854775807}>()
+    means = ReduceMean<keepdims = 0, axes = [1, 2]>(values)
+    brightest = ReduceMax<keepdims = 0>(means)
+    limit = Constant<value = float {LIMIT}>()
+    going = Greater(brightest, limit)
+    start = Div(means, means)
+    v = Loop(trip, going, start)<body = b (int64 i, bool before, float[n, 3] x) => (bool after, float[n, 3] y) {
+        after = Identity(before)
+        y = Identity(x)
+    }>
+"""
+
+
+@pytest.fixture(scope="session")
+def written() -> Callable[..., Path]:
+    """Writes an extractor file whose descriptor `v` (3) is what nodes make of `values`, float (n, h, w, 3).
+
+    `endless`: a loop without an end; `endless_on_white`: on white pictures alone, (1, 1, 1) on others.
+    """
+    from onnx import parser
+    from pixkin_embedding.bundle import seal
+    from pixkin_embedding.preprocessing import Preprocessing
+    from pixkin_proto.descriptors import Descriptor
+
+    named = {"endless": ENDLESS.replace("LIMIT", "-1.0"), "endless_on_white": ENDLESS.replace("LIMIT", "250.0")}
+
+    def write(folder: Path, name: str, nodes: str) -> Path:
+        text = f'<ir_version: 8, opset_import: ["": 17]> g (uint8[n, h, w, 3] pixels) => (float[n, 3] v) {{\
+            values = Cast<to = 1>(pixels) {named.get(nodes, nodes)} }}'
+        sealed = seal(
+            parser.parse_model(text).SerializeToString(),
+            name=name,
+            preprocessing=Preprocessing("exact", (24, 24)),
+            descriptors=(Descriptor("v", 3),),
+            golden={"v": np.ones((8, 3), np.float32)},
+            provenance={},
+        )
+        path = folder / f"{name}.onnx"
+        path.write_bytes(sealed)
+        return path
+
+    return write

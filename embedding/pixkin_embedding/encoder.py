@@ -14,7 +14,8 @@ from pixkin_embedding import golden
 from pixkin_embedding.bundle import Extractor, read_extractor
 from pixkin_embedding.cores import usable_cores
 from pixkin_embedding.preprocessing import prepare
-from pixkin_embedding.runtime import onnx_runtime
+from pixkin_embedding.running import run
+from pixkin_embedding.runtime import first_line, onnx_runtime
 
 Device = Literal["auto", "cpu", "cuda"]
 CPU = "CPUExecutionProvider"
@@ -41,7 +42,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=_providers(device, onnxruntime))
         except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            raise InvalidExtractor(f"ONNX Runtime does not load this graph: {str(error)[:300]}") from error
+            raise InvalidExtractor(f"ONNX Runtime does not load this graph: {first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         if device == "cuda" and self.provider != CUDA:
             raise ProviderMissing(
@@ -55,8 +56,11 @@ class Session:
             raise InvalidExtractor(f"an extractor has one input `pixels`, uint8 (n, h, w, 3); this graph has {inputs}")
 
     def run(self, pixels: NDArray[np.uint8], outputs: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Compute outputs (n, d) float32 of pictures (n, h, w, 3) uint8 RGB."""
-        return dict(zip(outputs, self._session.run(list(outputs), {"pixels": pixels}), strict=True))
+        """Compute outputs (n, d) float32 of pictures (n, h, w, 3) uint8 RGB.
+
+        Raises InvalidExtractor when the graph fails, or does not come to an end, and OutOfMemory.
+        """
+        return dict(zip(outputs, run(self._session, outputs, {"pixels": pixels}), strict=True))
 
 
 class Encoder:
@@ -88,12 +92,19 @@ def check_device(device: Device) -> None:
 def load_encoder(path: Path, device: Device = "auto") -> Encoder:
     """Load an extractor file, recompute its fingerprint and its golden vectors, and return it ready to run.
 
-    Raises InvalidExtractor for a damaged file or a machine that computes other vectors, ProviderMissing when `device`
-    is `cuda` and no CUDA device was bound, MissingExtra without ONNX Runtime.
+    Raises InvalidExtractor for a damaged file or a machine that computes other vectors or none, ProviderMissing when
+    `device` is `cuda` and no CUDA device was bound, MissingExtra without ONNX Runtime.
     """
     extractor, data = read_extractor(path)
     encoder = Encoder(extractor, Session(data, device))
-    golden.compare(extractor.name, extractor.golden, encode_golden(encoder))
+    try:
+        golden.compare(extractor.name, extractor.golden, encode_golden(encoder))
+    except InvalidExtractor:
+        raise
+    except Exception as error:  # whatever a graph gives in place of vectors, or needs to give them
+        raise InvalidExtractor(
+            f"{extractor.name} does not compute vectors of the golden pictures here: {first_line(error)}"
+        ) from error
     return encoder
 
 

@@ -15,3 +15,8 @@ def onnx_runtime(part: str = "") -> Any:
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     return importlib.import_module(f"onnxruntime.{part}" if part else "onnxruntime")
+
+
+def first_line(error: Exception) -> str:
+    """Return the beginning of what a library says, on one line."""
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

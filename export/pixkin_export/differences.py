@@ -56,8 +56,3 @@ class ParityFailed(InvalidExtractor):
     def __init__(self, message: str, rows: Sequence[Row]) -> None:
         super().__init__(message)
         self.rows = tuple(rows)
-
-
-def first_line(error: Exception) -> str:
-    """Return the beginning of what a library says, on one line."""
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

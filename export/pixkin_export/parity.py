@@ -10,11 +10,12 @@ from pixkin_embedding import golden
 from pixkin_embedding.images import decode
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import prepare
+from pixkin_embedding.runtime import first_line
 from pixkin_proto.descriptors import Descriptor, Norm
 from pixkin_proto.errors import InvalidExtractor
 
 from pixkin_export.asked import Asked
-from pixkin_export.differences import ParityFailed, Row, first_line
+from pixkin_export.differences import ParityFailed, Row
 from pixkin_export.gate_pictures import picture_files
 from pixkin_export.sources.source import Source
 

@@ -9,7 +9,7 @@
     ├── NotReady ─────── ExtractorMismatch, ScriptsMissing, StoreLocked, StoreReadOnly, StoreFormat, ProviderMissing
     ├── Denied ───────── StoreDenied, WritesDisabled, OriginalsDisabled, ForeignHost, ForeignOrigin
     ├── NotImplementedYet
-    ├── Exhausted ────── Overloaded, StoreFull
+    ├── Exhausted ────── Overloaded, StoreFull, OutOfMemory
     ├── Unavailable ──── StoreUnavailable, PartialResult, ServerUnavailable
     ├── Deadline
     ├── MissingExtra
@@ -451,6 +451,18 @@ class StoreFull(Exhausted):
     """The disk, or the space that the store may use, is full."""
 
     reason = "STORE_FULL"
+
+
+class OutOfMemory(Exhausted):
+    """This process cannot have the memory that the work needs."""
+
+    reason = "OUT_OF_MEMORY"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"there is not enough memory for {what}; free some, allow the process more (see: ulimit -v, and the limit "
+            "of its container), or do less at a time"
+        )
 
 
 class Unavailable(PixkinError):

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +33,6 @@ from pixkin_embedding.preprocessing import prepare
 from pixkin_proto.axes import Axis
 from pixkin_proto.descriptors import MEASURES, Descriptor, check_descriptor
 from pixkin_proto.errors import (
-    Deadline,
     InvalidArgument,
     InvalidExtractor,
     InvalidSize,
@@ -61,9 +58,10 @@ from pixkin_server.counts import MAX_DESCRIPTORS, MAX_EXAMPLES, check_count
 from pixkin_server.deriving import completed, derivations
 from pixkin_server.faults import known_error
 from pixkin_server.indexing import by_full_name, encoded
+from pixkin_server.loading import LOAD_SECONDS, Loading
 from pixkin_server.timeouts import DEFAULT_TIMEOUT, check_timeout
+from pixkin_server.waiting import wait
 
-T = TypeVar("T")
 MAX_LIST_SIZE = 10_000
 
 log = logging.getLogger("pixkin.engine")
@@ -100,8 +98,7 @@ class Engine:
         self.directory = ExtractorDirectory(extractors)
         self._device, self._limits, self._timeout = device, limits, check_timeout(timeout)
         self._allow_untrained = allow_untrained
-        self._encoders: dict[str, Encoder] = {}
-        self._loading = threading.Lock()
+        self._loading = Loading(self._load_encoder)
         self._batcher = Batcher()
         self._decoding = ThreadPoolExecutor(usable_cores(), "pixkin-decoding")
         self._scoring = ThreadPoolExecutor(1, "pixkin-scoring")
@@ -181,7 +178,7 @@ class Engine:
         requests = [each.request for each in encoded]
         if self.store.scans_here:
             scored = self._scoring.submit(search_batch, self.store, requests, deadline=deadline)
-            found = _wait(scored, deadline, "scoring")
+            found = wait(scored, deadline, "scoring")
         else:
             found = search_batch(self.store, requests, deadline=deadline)
         return [
@@ -223,8 +220,8 @@ class Engine:
                 f"collection {described.name} holds imported vectors and has no extractor; query by id or by vector"
             )
         pairs = {(d.extractor, d.fingerprint) for d in sources}
-        loaded = all(fingerprint in self._encoders for _, fingerprint in pairs)
-        encoders = [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
+        loaded = all(fingerprint in self._loading.encoders for _, fingerprint in pairs)
+        encoders = [self._encoder(name, fingerprint, described.name, deadline) for name, fingerprint in sorted(pairs)]
         if not loaded:
             watch.lap("load")
         found = self._encode(query.image or b"", query.crop, encoders, watch, deadline)
@@ -235,13 +232,13 @@ class Engine:
         self, image: bytes, crop: Box | None, encoders: list[Encoder], watch: Stopwatch, deadline: float
     ) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Vectors of one picture by extractor and short name."""
-        pixels = _wait(self._decoding.submit(decode, image, self._limits, crop=crop), deadline, "decode")
+        pixels = wait(self._decoding.submit(decode, image, self._limits, crop=crop), deadline, "decode")
         watch.lap("decode")
         tensors = [prepare(pixels, encoder.extractor.preprocessing, self._limits) for encoder in encoders]
         watch.lap("prepare")
         pairs = zip(encoders, tensors, strict=True)
         futures = {encoder.extractor.name: self._batcher.submit(encoder, tensor) for encoder, tensor in pairs}
-        vectors = {name: _wait(future, deadline, "encode") for name, future in futures.items()}
+        vectors = {name: wait(future, deadline, "encode") for name, future in futures.items()}
         watch.lap("encode")
         return vectors
 
@@ -251,7 +248,7 @@ class Engine:
         """Compute the descriptors of one picture."""
         deadline = self._deadline(timeout)
         watch = Stopwatch(deadline)
-        encoder = self._load(self.directory.by_name(extractor))
+        encoder = self._load(self.directory.by_name(extractor), deadline)
         watch.lap("load")
         found = self._encode(image, crop, [encoder], watch, deadline)
         return Embedding(found[encoder.extractor.name], encoder.extractor.fingerprint, watch.timings_ms)
@@ -276,21 +273,22 @@ class Engine:
 
     def providers(self) -> dict[str, str]:
         """Return the bound provider of every loaded extractor by fingerprint."""
-        return {fingerprint: encoder.provider for fingerprint, encoder in list(self._encoders.items())}
+        return {fingerprint: encoder.provider for fingerprint, encoder in list(self._loading.encoders.items())}
 
-    def _encoder(self, name: str, fingerprint: str, collection: str) -> Encoder:
-        loaded = self._encoders.get(fingerprint)
-        return loaded or self._load(self.directory.by_fingerprint(fingerprint, name=name, collection=collection))
+    def _encoder(self, name: str, fingerprint: str, collection: str, deadline: float) -> Encoder:
+        loaded = self._loading.encoders.get(fingerprint)
+        if loaded:
+            return loaded
+        return self._load(self.directory.by_fingerprint(fingerprint, name=name, collection=collection), deadline)
 
-    def _load(self, path: Path) -> Encoder:
-        with self._loading:
-            claimed = next((e for p, e in self.directory.list().items() if p == path), None)
-            if claimed is None or claimed.fingerprint not in self._encoders:
-                encoder = load_encoder(path, self._device)
-                self._check_trained(encoder.extractor)
-                self._encoders[encoder.extractor.fingerprint] = encoder
-                return encoder
-            return self._encoders[claimed.fingerprint]
+    def _load(self, path: Path, deadline: float) -> Encoder:
+        claimed = self.directory.list().get(path)
+        return self._loading.encoder(path, claimed.fingerprint if claimed else "", deadline)
+
+    def _load_encoder(self, path: Path) -> Encoder:
+        encoder = load_encoder(path, self._device)
+        self._check_trained(encoder.extractor)
+        return encoder
 
     def _check_trained(self, extractor: Extractor) -> None:
         if extractor.untrained and not self._allow_untrained:
@@ -299,9 +297,9 @@ class Engine:
                 "or --download, or allow it for a trial: pixkin serve --allow-untrained"
             )
 
-    def _collection_encoders(self, described: Collection) -> list[Encoder]:
+    def _collection_encoders(self, described: Collection, deadline: float) -> list[Encoder]:
         pairs = {(d.extractor, d.fingerprint) for d in described.descriptors if d.fingerprint}
-        return [self._encoder(name, fingerprint, described.name) for name, fingerprint in sorted(pairs)]
+        return [self._encoder(name, fingerprint, described.name, deadline) for name, fingerprint in sorted(pairs)]
 
     def check_device(self) -> None:
         """Raise ProviderMissing unless the device that was asked for can be had."""
@@ -313,7 +311,7 @@ class Engine:
         A collection that cannot be searched costs itself alone: the log names it, and asking it raises what is wrong.
         """
         if self.store.scans_here:
-            _wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
+            wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
         warm_rerankers()
         try:
             names = self.store.list()
@@ -332,7 +330,7 @@ class Engine:
                 plan = Plan(descriptors=(DescriptorChoice(descriptor.name),), size=1)
                 vectors = [QueryVector(vectors={descriptor.name: np.ones(descriptor.dim, np.float32)})]
                 self._found(_Encoded(SearchRequest(described.name, vectors, plan), {}), math.inf)
-        encoders = self._collection_encoders(described)
+        encoders = self._collection_encoders(described, time.monotonic() + LOAD_SECONDS)
         if encoders:  # the first picture loads what decoding needs
             self._encode(thumbnail(golden.pictures()[0]), None, encoders, Stopwatch(), math.inf)
 
@@ -367,7 +365,7 @@ class Engine:
         return self.store.create(name, declared, thumbnails=thumbnails, layout=layout)
 
     def _declared(self, choice: ExtractorChoice) -> list[Descriptor]:
-        extractor = self._load(self.directory.by_name(choice.name)).extractor
+        extractor = self._load(self.directory.by_name(choice.name), self._deadline(None)).extractor
         known = {descriptor.name: descriptor for descriptor in extractor.descriptors}
         wanted = [resolve_descriptor(name, list(known)) for name in choice.descriptors] or list(known)
         return [known[name].of_extractor(extractor.name, extractor.fingerprint) for name in wanted]
@@ -415,7 +413,7 @@ class Engine:
         """
         deadline = self._deadline(timeout)
         described = self.store.describe(name, deadline=deadline)
-        encoders = self._collection_encoders(described)
+        encoders = self._collection_encoders(described, deadline)
         ready = encoded(
             items, described, encoders, root=root, limits=self._limits, batcher=self._batcher, pool=self._decoding,
             derived=derivations(self.store, described),
@@ -478,7 +476,7 @@ class Engine:
         described = self.store.describe(name)
         found = self.store.verify(name)
         try:
-            self._collection_encoders(described)
+            self._collection_encoders(described, self._deadline(None))
         except PixkinError as error:
             return replace(found, problems=(*found.problems, error.message))
         return found
@@ -488,11 +486,3 @@ def _compile_kernels() -> None:
     from pixkin_scoring.scan import warm
 
     warm(MEASURES)
-
-
-def _wait(future: Future[T], deadline: float, stage: str) -> T:
-    try:
-        return future.result(None if math.isinf(deadline) else max(0.0, deadline - time.monotonic()))
-    except FutureTimeoutError:
-        future.cancel()
-        raise Deadline(stage) from None

@@ -14,6 +14,7 @@ from pixkin_proto.errors import InvalidArgument, MissingExtra
 from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2_grpc, search_pb2_grpc
 
 from pixkin_server.calls import Calls
+from pixkin_server.ending import end_within
 from pixkin_server.engine import Engine
 from pixkin_server.health import SERVICES, Health, follow_store, warm_up
 from pixkin_server.http.settings import HttpSettings
@@ -166,6 +167,7 @@ class Server:
 
     async def _hurry(self, stopping: Stopping) -> None:
         await stopping.hurried.wait()
+        end_within(1)
         if self._http:
             self._http.hurry()
         await self._server.stop(0)
@@ -180,7 +182,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT. `announce` is told when the server listens, waits, is ready, and drains.
 
-    `started` is called once with the page's address, as soon as that answers.
+    `started` is called once with the page's address, as soon as that answers. Once no new call is taken, the process
+    has the grace period and a second, and then ends whatever its threads do.
     """
     ending = Stopping()
     ending.listen()
@@ -203,14 +206,16 @@ async def serve(
         following.cancel()  # what it has begun in a thread is awaited at the loop's end
         stopping.cancel()
         await asyncio.gather(following, stopping, return_exceptions=True)
-        await _end(server, ending, settings.drain, announce)
+        await _end(server, ending, settings, announce)
 
 
-async def _end(server: Server, ending: Stopping, drain: float, announce: Callable[[str], Any]) -> None:
-    if ending.drains and drain:
-        announce(f"stopping: health says NOT_SERVING, and calls are still taken for {drain:g} s")
+async def _end(server: Server, ending: Stopping, settings: ServerSettings, announce: Callable[[str], Any]) -> None:
+    if ending.drains and settings.drain:
+        announce(f"stopping: health says NOT_SERVING, and calls are still taken for {settings.drain:g} s")
     await server.drain(ending)
     announce("stopping: calls in flight finish")
+    if ending.wanted.is_set():
+        end_within(settings.grace + 1)
     await server.stop(ending)
 
 

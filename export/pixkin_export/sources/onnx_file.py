@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, inliner, shape_inference, version_converter
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_embedding.preprocessing import Preprocessing, prepare
-from pixkin_embedding.runtime import onnx_runtime
+from pixkin_embedding.running import run
+from pixkin_embedding.runtime import first_line, onnx_runtime
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
 
-from pixkin_export.differences import first_line
 from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.options import InputForm, SourceOptions, native
 from pixkin_export.sources.source import Layer, Seen, no_layer
@@ -91,10 +91,10 @@ class OnnxFile:
         values = values.transpose(2, 0, 1) if form.layout == "nchw" else values
         given = {self._input: values[np.newaxis].astype(np.float32)}
         try:
-            found = self._session.run([self._tensor(name) for name in layers], given)
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            found = run(self._session, [self._tensor(name) for name in layers], given)
+        except InvalidExtractor as error:
             raise InvalidExtractor(
-                f"ONNX Runtime does not run the network on pictures as {form.layout} ({first_line(error)}); "
+                f"ONNX Runtime does not run the network on pictures as {form.layout} ({error.message}); "
                 "see --layout, or choose another --size"
             ) from error
         return {name: np.asarray(each) for name, each in zip(layers, found, strict=True)}

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pixkin_embedding.preprocessing import Preprocessing
+from pixkin_embedding.runtime import first_line
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor
 from torch import Tensor, nn
 
-from pixkin_export.differences import first_line
 from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.source import Layer, Seen, no_layer
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pixkin_embedding.runtime import first_line
 from pixkin_proto.errors import InvalidExtractor
 from safetensors.torch import load_file
 from torch import Tensor, nn
-
-from pixkin_export.differences import first_line
 
 WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model")
 """Keys below which training scripts put the weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,14 @@ def inspect(name: str, check: bool, extractors: Path | None, as_json: bool) -> N
 
 def _provider_of(file: Path) -> str:
     from pixkin_embedding.encoder import load_encoder
+    from pixkin_proto.errors import Deadline, InvalidExtractor
 
-    return str(load_encoder(file).provider)
+    from pixkin_server.loading import LOAD_SECONDS, Loading
+
+    try:
+        return Loading(load_encoder).encoder(file, "", time.monotonic() + LOAD_SECONDS).provider
+    except Deadline:
+        raise InvalidExtractor(f"{file} is not ready to compute anything after {LOAD_SECONDS:g} s") from None
 
 
 def _print(extractor: Extractor) -> None:
