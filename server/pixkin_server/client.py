@@ -19,6 +19,7 @@ from pixkin_embedding.images import Box
 from pixkin_embedding.limits import REQUEST_LIMITS
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.loopback import is_loopback
 from pixkin_proto.names import check_id
 from pixkin_proto.v1 import collections_pb2 as pb
 from pixkin_proto.v1 import collections_pb2_grpc, embedding_pb2, embedding_pb2_grpc, search_pb2, search_pb2_grpc
@@ -56,6 +57,9 @@ LIST_CHUNK = 1000
 class Client:
     """A connection to one server. Every call has a deadline: its own `timeout`, or the client's, in seconds.
 
+    A proxy of the environment (grpc_proxy, https_proxy, http_proxy; no_proxy names exceptions) is used for servers on
+    other machines alone.
+
     Raises InvalidArgument for a URL in place of HOST:PORT.
     """
 
@@ -63,7 +67,7 @@ class Client:
         if "://" in address:
             raise InvalidArgument(f"a server is named by HOST:PORT, not {address}; the URL of a cluster is a --store")
         self.address, self._timeout = address, check_timeout(timeout)
-        self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._channel = grpc.insecure_channel(address, options=(*OPTIONS, *_way_to(address)))
         self._embedding = embedding_pb2_grpc.EmbeddingStub(self._channel)
         self._search = search_pb2_grpc.SearchStub(self._channel)
         self._collections = collections_pb2_grpc.CollectionsStub(self._channel)
@@ -256,6 +260,13 @@ class Client:
             raise error_of_call(error, self.address) from None
         except ValueError as error:  # protobuf's for what its fields cannot hold, grpc's for a closed channel
             raise InvalidArgument(f"this cannot be sent to {self.address}: {error}") from error
+
+
+def _way_to(address: str) -> tuple[tuple[str, int], ...]:
+    """Options for a server on this machine: gRPC would ask a proxy of the environment even for 127.0.0.1."""
+    name = address.removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
+    host, _, _ = name.rpartition(":")
+    return (("grpc.enable_http_proxy", 0),) if is_loopback(host or name) else ()
 
 
 def _embed_request(image: bytes, extractor: str, crop: Box | None) -> embedding_pb2.EmbedRequest:

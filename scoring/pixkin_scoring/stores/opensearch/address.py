@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.loopback import is_loopback
 
 PORTS = {"http": 9200, "https": 443}
 """What opensearch-py takes where the URL names no port."""
@@ -30,10 +30,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether it is this machine."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost" or self.host.endswith(".localhost")
+        return is_loopback(self.host)
 
 
 def read_address(url: str, *, insecure: bool = False) -> Address:
