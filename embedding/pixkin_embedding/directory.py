@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pixkin_proto.errors import ExtractorMismatch, InvalidArgument, InvalidExtractor, UnknownExtractor
 from pixkin_proto.names import check_name
+from pixkin_proto.whole_file import write_whole
 
 from pixkin_embedding.bundle import Extractor, read_description, read_extractor
 
@@ -95,13 +96,12 @@ class ExtractorDirectory:
         """Copy an extractor file into the directory unless it is there, and return its name."""
         extractor, data = read_extractor(file)
         if all(known.fingerprint != extractor.fingerprint for known in self.list().values()):
-            self.path.mkdir(parents=True, exist_ok=True)
             target = self.path / f"{extractor.name}{SUFFIX}"
             if target.exists():
                 raise InvalidExtractor(
                     f"{self.path} has another extractor {extractor.name}; remove that file or name another directory"
                 )
-            target.write_bytes(data)
+            write_whole(target, data, otherwise="name another directory with --extractors DIR")
         return extractor.name
 
     def by_fingerprint(self, fingerprint: str, *, name: str, collection: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import DimensionMismatch, InvalidArgument
 from pixkin_proto.names import resolve_descriptor
+from pixkin_proto.whole_file import written_whole
 from pixkin_scoring.items import AddResult, Collection
 
 from pixkin_server.api import NewItem, Service
@@ -91,13 +91,13 @@ def declare(name: str, vectors: NDArray[Any], measure: str) -> Descriptor:
 def export_vectors(blocks: Blocks, *, dim: int, vectors: Path, ids: Path) -> int:
     """Write blocks of (ids, vectors (n, dim) float32) to a .npy or .fvecs file and a list of ids; returns how many.
 
-    Files that were there are replaced when everything is written. Raises InvalidArgument.
+    Files that were there are replaced when everything is written, and never one of them alone. Raises InvalidArgument.
     """
     kind = _format(vectors)
     if vectors.resolve() == ids.resolve():
         raise InvalidArgument(f"vectors and ids cannot both go to {vectors}")
     written = 0
-    with _replaced(ids) as names, _replaced(vectors) as out:
+    with written_whole(vectors, ids) as (out, names):
         _write_header(out, kind, 0, dim)
         for block_ids, block in blocks:
             out.write(_rows(block, kind))
@@ -106,27 +106,6 @@ def export_vectors(blocks: Blocks, *, dim: int, vectors: Path, ids: Path) -> int
         out.seek(0)
         _write_header(out, kind, written, dim)
     return written
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its place when the block is through."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb") as file:
-            yield file
-        draft.replace(path)
-    except OSError as error:
-        raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        _discard(draft)
-
-
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # it could not be made either
 
 
 def _write_header(out: BinaryIO, kind: str, count: int, dim: int) -> None:

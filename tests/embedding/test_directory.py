@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from pixkin_embedding.directory import ExtractorDirectory, default_directory
-from pixkin_proto.errors import ExtractorMismatch, InvalidExtractor, InvalidName, UnknownExtractor
+from pixkin_proto.errors import ExtractorMismatch, InvalidArgument, InvalidExtractor, InvalidName, UnknownExtractor
 
 
 def test_extractors_are_found_by_name_and_by_fingerprint(extractors: Path) -> None:
@@ -63,6 +65,21 @@ def test_an_installed_file_is_copied_once_and_never_over_another(extractors: Pat
     (directory.path / "efficientnet-lite0.onnx").write_bytes(b"something else")
     with pytest.raises(InvalidExtractor, match="another extractor"):
         directory.install(extractors / "efficientnet-lite0.onnx")
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing_under_the_name(
+    extractors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    directory = ExtractorDirectory(tmp_path / "made")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(InvalidArgument, match=r"hsv-histogram\.onnx cannot be written: No space left"):
+            directory.install(extractors / "hsv-histogram.onnx")
+    assert not [*directory.path.iterdir()]
+    assert directory.install(extractors / "hsv-histogram.onnx") == "hsv-histogram"
 
 
 def test_the_default_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
+from types import TracebackType
 from typing import Self, TextIO
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.whole_file import written_whole
 
 from pixkin_scoring.evaluation.evaluating import Ranking, in_setup
 from pixkin_scoring.evaluation.judgements import GroundTruth, JudgedQuery
@@ -54,20 +58,23 @@ def read_run(path: Path) -> dict[str, Ranking]:
 
 
 class RunWriter:
-    """A run file that is written one query at a time.
+    """A run file that is written one query at a time, and takes its place when it is closed without an error.
 
     The score is -RANK: trec_eval orders equal scores by descending id, so true scores would lose our order. White space
     in a name or id, which the format cannot hold, is percent-encoded, and so is a % that would read as such a code.
     """
 
     def __init__(self, path: Path, *, tag: str = "pixkin") -> None:
-        self._file, self._tag = _opened(path), tag
+        self._opened, self._tag = ExitStack(), tag
+        self._file = self._opened.enter_context(_written_text(path))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, traceback)
 
     def write(self, name: str, ids: Iterable[str]) -> None:
         """Write the ranking of a query, best first."""
@@ -78,7 +85,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        self._opened.close()
 
 
 def write_qrels(path: Path, truth: GroundTruth) -> None:
@@ -89,7 +96,7 @@ def write_qrels(path: Path, truth: GroundTruth) -> None:
     """
     setups = dict.fromkeys(setup for query in truth.queries for setup in query.judgements)
     for setup in setups:
-        with _opened(path.with_stem(in_setup(path.stem, setup))) as file:
+        with _written_text(path.with_stem(in_setup(path.stem, setup))) as file:
             for query in truth.queries:
                 file.writelines(_judgement_lines(query, setup))
 
@@ -143,11 +150,13 @@ def _judgement_lines(query: JudgedQuery, setup: str) -> Iterator[str]:
         yield f"{name} 0 {_written(item)} {grades[item]}\n"
 
 
-def _opened(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
-    except OSError as error:
-        raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
+@contextmanager
+def _written_text(path: Path) -> Iterator[TextIO]:
+    with written_whole(path) as (file,):
+        text = TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="\n")
+        yield text
+        text.flush()
+        text.detach()
 
 
 def _written(name: str) -> str:

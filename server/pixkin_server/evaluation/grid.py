@@ -12,6 +12,7 @@ from typing import Any
 from pixkin_proto.descriptors import MEASURES, Descriptor
 from pixkin_proto.errors import InvalidArgument, MeasureNotApplicable
 from pixkin_proto.names import resolve_descriptor
+from pixkin_proto.whole_file import write_whole
 from pixkin_scoring.items import Collection
 from pixkin_scoring.plan import DescriptorChoice, Plan, check_measure
 
@@ -96,13 +97,8 @@ def keep(folder: Path | None, name: str, figures: Mapping[str, Any]) -> None:
     """Write the figures of a cell. Raises InvalidArgument where that cannot be done."""
     if folder is None:
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{name}.part"
-        draft.write_text(json.dumps(figures, ensure_ascii=False, allow_nan=False), "utf-8")
-        draft.replace(folder / name)
-    except OSError as error:
-        raise InvalidArgument(f"{folder} cannot be written: {error.strerror}") from error
+    content = json.dumps(figures, ensure_ascii=False, allow_nan=False).encode()
+    write_whole(folder / name, content, otherwise="name another folder with --report")
 
 
 def rows(results: Sequence[tuple[Cell, Mapping[str, Any]]]) -> Iterator[dict[str, str]]:

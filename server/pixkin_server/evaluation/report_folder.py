@@ -12,6 +12,7 @@ from typing import Any, Self
 from pixkin_embedding.images import decode, thumbnail
 from pixkin_embedding.limits import FOLDER_LIMITS
 from pixkin_proto.errors import InvalidArgument, PixkinError, UnknownItem
+from pixkin_proto.whole_file import FOLDER_MODE, write_whole
 from pixkin_scoring.evaluation.evaluating import Ranking
 from pixkin_scoring.evaluation.judgements import JudgedQuery
 from pixkin_scoring.evaluation.runs import RunWriter, write_qrels
@@ -49,7 +50,7 @@ class ReportFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._run.close()
+        self._run.__exit__(kind, error, traceback)
 
     def ranking(self, query: JudgedQuery, ranking: Ranking) -> None:
         """Write one query's first hits to the run file."""
@@ -79,18 +80,16 @@ def write_grid(folder: Path, rows: Sequence[Mapping[str, str]], results: Sequenc
 
 
 def made(folder: Path) -> None:
-    """Make a folder. Raises InvalidArgument where that cannot be done."""
+    """Make a folder, for its owner alone. Raises InvalidArgument where that cannot be done."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(FOLDER_MODE, exist_ok=True)
     except OSError as error:
         raise InvalidArgument(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
+    write_whole(path, text.encode("utf-8", "backslashreplace"), otherwise="name another folder")
 
 
 def _report(service: Service, task: Task, outcome: Outcome, figures: Mapping[str, Any]) -> Report:

@@ -1,6 +1,7 @@
 """One SQLite file per collection: its tables, how it is made, opened, and used in transactions.
 
 meta          generation, whether thumbnails are kept, and a number that no other collection of the name has had
+              checksum of what is declared; `upgraded`: up to this generation a file of format 1 may lack checksums
 descriptors   declarations; `number` names the table of the vectors
 items         facts; a row number is never used twice; `changed` is the generation that last wrote vectors or id
 labels, attributes, thumbnails        of an item, deleted with it
