@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import grpc
 from pixkin_proto.errors import Deadline, Overloaded
 
+from pixkin_server.callers import CALLER, Caller
 from pixkin_server.timeouts import DEFAULT_TIMEOUT, MAX_SECONDS
 
 T = TypeVar("T")
@@ -50,19 +51,23 @@ class Calls:
     async def run(self, context: grpc.aio.ServicerContext, work: Callable[..., T], *args: Any, **options: Any) -> T:
         """Run a blocking call; raises Overloaded when too many wait, Deadline when the caller's time is over.
 
-        A call whose caller is gone before its turn never runs; one that runs is counted until it is done.
+        A call whose caller is gone before its turn never runs; one that runs is counted until it is done, and what it
+        waits for never begins then.
         """
         if self._waiting >= MAX_WAITING:
             raise Overloaded("the server", self._waiting)
         loop = asyncio.get_running_loop()
         self._waiting += 1
-        future = self._pool.submit(work, *args, **options)
+        caller = Caller()
+        future = self._pool.submit(_work_for, caller, work, *args, **options)
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         try:
             async with asyncio.timeout(remaining(context)):  # wait_for of Python 3.11 may swallow that the caller left
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise Deadline("the call") from None
+        finally:
+            caller.leave()
 
     def _done(self) -> None:
         self._waiting -= 1
@@ -96,6 +101,11 @@ class Calls:
         """End the threads once their calls are done."""
         self._pool.shutdown()
         self._streams.shutdown()
+
+
+def _work_for(caller: Caller, work: Callable[..., T], *args: Any, **options: Any) -> T:
+    CALLER.set(caller)
+    return work(*args, **options)
 
 
 def remaining(context: grpc.aio.ServicerContext) -> float:
