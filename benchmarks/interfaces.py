@@ -46,9 +46,9 @@ def _rows(grpc: str, http: str, photos: list[bytes]) -> list[report.Row]:
         ms = interleaved(
             {
                 "id, gRPC": lambda at: client.search("corel", [Query(id=ids[at])], size),
-                "id, HTTP": lambda at: _search(web, {"id": ids[at]}),
+                "id, HTTP": lambda at: search_by(web, {"id": ids[at]}),
                 "vector, gRPC": lambda at: client.search("corel", [Query(vectors={"gap": vectors[at]})], size),
-                "vector, HTTP": lambda at: _search(web, _vector(vectors[at])),
+                "vector, HTTP": lambda at: search_by(web, _vector(vectors[at])),
                 "picture, gRPC": lambda at: client.search("corel", [Query(image=photos[at % len(photos)])], size),
                 "picture, HTTP": lambda at: _search_form(web, photos[at % len(photos)]),
             },
@@ -63,8 +63,9 @@ def _rows(grpc: str, http: str, photos: list[bytes]) -> list[report.Row]:
     return rows
 
 
-def _search(web: HTTPConnection, query: dict[str, Any]) -> Any:
-    body = json.dumps({"collection": "corel", "queries": [query], "size": 10})
+def search_by(web: HTTPConnection, query: dict[str, Any], collection: str = "corel") -> Any:
+    """Search by one query over HTTP; returns the reply."""
+    body = json.dumps({"collection": collection, "queries": [query], "size": 10})
     web.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
     return json.loads(web.getresponse().read())
 

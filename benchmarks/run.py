@@ -18,6 +18,7 @@ BENCHMARKS = (
     "evaluation",
     "stages",
     "deadlines",
+    "floods",
 )
 
 

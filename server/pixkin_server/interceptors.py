@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
 from pixkin_proto import errors
 
 from pixkin_server.faults import known_error
 from pixkin_server.messages.errors import error_to_proto
 from pixkin_server.observing import Observed, Observer, Unobserved
+from pixkin_server.values import check_message
 
 ERROR_KEY = "pixkin-error-bin"
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -74,15 +76,28 @@ def _rebuilt(handler: Any, behaviour: Callable[..., Any], parse: Callable[[bytes
 
 
 def _parser(deserialise: Callable[[bytes], Any], method: str) -> Callable[[bytes], Any]:
+    declared = _declared(method)
+
     def parse(data: bytes) -> Any:
         try:
+            if declared is not None:
+                check_message(data, declared)
             return deserialise(data)
+        except errors.InvalidArgument as error:
+            return error
         except DecodeError:
             return errors.InvalidArgument(
                 f"a message to {method} cannot be parsed, or a text in it is no valid UTF-8; send what the .proto says"
             )
 
     return parse
+
+
+def _declared(method: str) -> Any:
+    """How the request of /PACKAGE.SERVICE/RPC is declared; None for services that are not ours."""
+    service, _, rpc = method.strip("/").partition("/")
+    found = descriptor_pool.Default().FindServiceByName(service) if service.startswith("pixkin.") else None
+    return found.methods_by_name[rpc].input_type if found else None
 
 
 def _named(method: str) -> str:

@@ -9,6 +9,7 @@ import h11
 from pixkin_proto.errors import InvalidArgument, Overloaded, PixkinError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pixkin_server.http.framing import Framing
 from pixkin_server.http.guard import HEADERS
 from pixkin_server.http.replies import error_reply
 
@@ -19,13 +20,22 @@ LINGER_SECONDS = 2.0
 """How long the rest of a body is read and dropped that was refused, so that its sender gets to read why."""
 STALL_SECONDS = 20.0
 """How long a caller may read nothing of a reply that waits for it."""
+READ_SIZE = 16 * 1024
+"""Bytes that a connection is given in one turn of the event loop, which all others share."""
+TURN_SECONDS = 0.005
+"""Until the next turn of a connection whose body has more parts than one turn takes."""
 
 
-class Connection(H11Protocol):
+class Connection(H11Protocol, asyncio.BufferedProtocol):
     """uvicorn's connection with the limits that it has none of."""
+
+    conn: Framing
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.conn = Framing()
+        self._read = bytearray(READ_SIZE)
+        self._turning: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self._stalling: asyncio.TimerHandle | None = None
@@ -41,22 +51,50 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all clocks."""
-        for timer in (self._timer, self._lingering, self._stalling):
+        for timer in (self._timer, self._lingering, self._stalling, self._turning):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Say where the next bytes go; there are no more of them at a time."""
+        del sizehint
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take the bytes that have come."""
+        self.data_received(bytes(self._read[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take what comes; the clock runs while a head is incomplete."""
         if self._refused or self.transport.is_closing():
             return
+        if self._turning is None:
+            self.conn.turn()
         super().data_received(data)
+        self._expect()
+
+    def handle_events(self) -> None:
+        """Handle what has come, as much as one turn takes; the rest waits, and so does what is on the way."""
+        super().handle_events()
+        if self.conn.held and self._turning is None and not self._refused:
+            self.flow.pause_reading()
+            self._turning = self.loop.call_later(TURN_SECONDS, self._turn)
+
+    def _turn(self) -> None:
+        self._turning = None
+        if self._refused or self.transport.is_closing():
+            return
+        self.conn.turn()
+        self.flow.resume_reading()
+        self.handle_events()
         self._expect()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and end; what still comes is dropped, or its sender would not get to read why."""
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        self._refuse(InvalidArgument(f"{msg.rstrip('.')}; send HTTP/1.1"))
+        self.flow.resume_reading()
+        self._refuse(InvalidArgument(self.conn.refusal or f"{msg.rstrip('.')}; send HTTP/1.1"))
 
     def on_response_complete(self) -> None:
         """Read on for a while when the caller still sends a body that nobody wants."""

@@ -21,6 +21,7 @@ from pixkin_server.http.replies import as_dict, as_json, json_reply
 from pixkin_server.http.routes import MULTIPART, Body, Route
 from pixkin_server.interceptors import checked_reply
 from pixkin_server.observing import Observed
+from pixkin_server.values import JsonValues
 
 SERVICES: Mapping[str, ServiceDescriptor] = {
     name: file.DESCRIPTOR.services_by_name[name]
@@ -106,7 +107,7 @@ async def written(reply: Message) -> bytes:
 
 
 async def _read_json(incoming: Incoming) -> dict[str, Any]:
-    body = await incoming.body(bodies.MAX_JSON, bodies.ADVICE)
+    body = await incoming.body(bodies.MAX_JSON, bodies.ADVICE, JsonValues().add)
     return bodies.read_json(body) if len(body) <= AT_ONCE else await asyncio.to_thread(bodies.read_json, body)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -61,7 +61,10 @@ class Incoming:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def check_type(self, allowed: Sequence[str]) -> None:
-        """Raise UnsupportedType unless the body says to be of one of these types."""
+        """Raise UnsupportedType unless the body says to be of one of these types, and not packed."""
+        packed = ", ".join(self.headers.getlist("content-encoding")).strip().lower()
+        if packed not in {"", "identity"}:
+            raise UnsupportedType(f"{allowed[0]} packed with {packed[:100]}", allowed)
         if self.content_type not in allowed:
             raise UnsupportedType(self.headers.get("content-type", "")[:100], allowed)
 
@@ -88,8 +91,8 @@ class Incoming:
         if not declared.isdecimal() or int(declared) > limit:
             raise TooLarge("the request's body", limit, advice)
 
-    async def body(self, limit: int, advice: str) -> bytes:
-        """Return the body.
+    async def body(self, limit: int, advice: str, check: Callable[[bytes], None] = lambda _: None) -> bytes:
+        """Return the body; `check` is shown each part as it comes, and may refuse it.
 
         Raises TooLarge, before anything is read where its length was said, Overloaded, Deadline when it comes too
         slowly, and Gone.
@@ -98,13 +101,13 @@ class Incoming:
         self._buffered.bodies += 1
         try:
             async with asyncio.timeout(self._patience()):
-                return await self._read(limit, advice)
+                return await self._read(limit, advice, check)
         except TimeoutError:
             raise Deadline("receiving the request") from None
         finally:
             self._buffered.bodies -= 1
 
-    async def _read(self, limit: int, advice: str) -> bytes:
+    async def _read(self, limit: int, advice: str, check: Callable[[bytes], None]) -> bytes:
         chunks = []
         more = True
         while more:
@@ -115,6 +118,7 @@ class Incoming:
             self.hold(len(chunk))
             if self.held > limit:
                 raise TooLarge("the request's body", limit, advice)
+            check(chunk)
             chunks.append(chunk)
         return b"".join(chunks)
 

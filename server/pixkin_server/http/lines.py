@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 
 from google.protobuf.message import Message
-from pixkin_proto.errors import Deadline, PixkinError, TooLarge
+from pixkin_proto.errors import Deadline, InvalidArgument, PixkinError, TooLarge
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +21,9 @@ from pixkin_server.http.routes import LINES, Route
 from pixkin_server.messages.errors import error_to_proto
 from pixkin_server.observing import Observed
 
+MAX_BLANK = 1000
+"""Empty lines of a body: they ask for nothing, and a caller can send millions of them."""
+LINES_A_TURN = 64  # of the event loop, which all others share
 MAX_CHUNKS = 16  # of a body that wait for their turn; then its sender is held
 Call = Callable[[AsyncIterable[Message | PixkinError], CallContext], AsyncGenerator[Message, None]]
 
@@ -48,6 +51,7 @@ class Requests:
     def __init__(self, route: Route, incoming: Incoming) -> None:
         self._route, self._incoming = route, incoming
         self._message = request_class(route)
+        self._kept = 0
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_CHUNKS)
         self._messages = self._read()
         self._header = self._first()
@@ -80,20 +84,28 @@ class Requests:
     async def _read(self) -> AsyncIterator[Message | PixkinError]:
         if self._header is not None:
             yield self._header
+        blank = read = 0
         async for line in self._lines():
+            read += 1
+            if read % LINES_A_TURN == 0:
+                await asyncio.sleep(0)
             if line.strip():
                 yield self._parsed(line) if len(line) <= AT_ONCE else await asyncio.to_thread(self._parsed, line)
+            elif (blank := blank + 1) > MAX_BLANK:
+                raise InvalidArgument(f"the body has more than {MAX_BLANK:,} empty lines; send a JSON message a line")
 
     async def _lines(self) -> AsyncIterator[bytes]:
         line = bytearray()
         while (chunk := await self._chunk()) is not None:
-            head, *others = chunk.split(b"\n")
-            line += head
-            self._incoming.hold(len(head))
-            for other in others:
+            start = 0
+            while (end := chunk.find(b"\n", start)) >= 0:
+                line += chunk[start:end]
                 yield bytes(line)
-                self._incoming.hold(len(other) - len(line))
-                line = bytearray(other)
+                self._incoming.hold(-self._kept)
+                self._kept, line, start = 0, bytearray(), end + 1
+            line += chunk[start:]
+            self._incoming.hold(len(line) - self._kept)
+            self._kept = len(line)
             if len(line) > bodies.MAX_JSON:
                 raise TooLarge("a line of the request", bodies.MAX_JSON, bodies.ADVICE)
         yield bytes(line)

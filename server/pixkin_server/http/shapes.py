@@ -11,6 +11,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from pixkin_proto.errors import InvalidArgument, listed
 from pixkin_scoring.items import keeps_number
 
+from pixkin_server.values import check_entries
+
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 """With either alphabet, as the mapping has it."""
 LONG = 60
@@ -68,6 +70,7 @@ def _check_field(field: Any, value: Any, place: str) -> None:
     elif not field.is_repeated:
         _check_value(field, value, place)
     elif isinstance(value, list):
+        check_entries(field, len(value))
         for at, each in enumerate(value):
             _check_value(field, each, f"{place}[{at}]")
     else:

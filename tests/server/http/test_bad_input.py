@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -343,3 +344,35 @@ def test_names_and_labels_come_back_as_the_text_that_they_are(web: httpx.Client,
     assert item.json()["attributes"] == {"k": {"text": text}}
     assert text in found.json()["ids"]
     assert unknown.status_code in {400, 404}
+
+
+@pytest.mark.parametrize("packing", ["gzip", "br", "deflate", "gzip, identity"])
+def test_a_packed_body_is_refused_and_told_why(web: httpx.Client, packing: str) -> None:
+    for path, kind in (("/v1/search", JSON), ("/v1/embed/stream", {"content-type": "application/x-ndjson"})):
+        answer = web.post(path, content=gzip.compress(b"{}"), headers={**kind, "content-encoding": packing})
+        assert refused(answer) == (415, "UNSUPPORTED_TYPE")
+        assert packing.partition(",")[0] in answer.json()["message"]
+
+
+def test_a_body_that_says_it_is_not_packed_is_taken(web: httpx.Client) -> None:
+    request = {"collection": "photos", "files": []}
+    path = "/v1/collections/photos/missing"
+    assert web.post(path, json=request, headers={"content-encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://localhost/v1/collections", 200),
+        ("HTTP://127.0.0.1:1/v1/collections/photos/items?size=1", 200),
+        ("http://localhost", 200),
+        ("http://localhost?x=1", 200),
+        ("http://evil.example/v1/collections", 403),
+        ("http://localhost@evil.example/v1/collections", 403),
+        ("http:///v1/collections", 403),
+        ("http://[::1/v1/collections", 400),
+        ("ftp://localhost/v1/collections", 404),
+    ],
+)
+def test_a_target_with_a_host_is_the_path_behind_it_and_the_host_counts(raw: Raw, target: str, status: int) -> None:
+    assert raw(f"GET {target} HTTP/1.1").startswith(b"HTTP/1.1 %d " % status)
