@@ -49,7 +49,7 @@ def filled(pixkin: Cli, name: str, folder: Path, workplace: Any) -> str:
         'cat "$PICTURE" | SEARCH /dev/stdin',
         'cat "$PICTURE" | SEARCH /dev/stdin@2',
         'SEARCH <(cat "$PICTURE")',
-        'mkfifo "$PIPE"; (cat "$PICTURE" > "$PIPE" &); SEARCH "$PIPE"',
+        'mkfifo "$PIPE"; (timeout 30 sh -c \'cat "$PICTURE" > "$PIPE"\' &); SEARCH "$PIPE"',
     ],
 )
 def test_a_picture_may_come_through_a_pipe(
