@@ -6,7 +6,8 @@
     │                 └ DimensionMismatch, NotFinite, ZeroVector, TooLarge, UnsupportedType, WrongMethod
     ├── NotFound ─────── UnknownCollection, UnknownDescriptor, UnknownItem, UnknownExtractor, UnknownRoute, NoPicture
     ├── CollectionExists
-    ├── NotReady ─────── ExtractorMismatch, ScriptsMissing, StoreLocked, StoreReadOnly, StoreFormat, ProviderMissing
+    ├── NotReady ─────── ExtractorMismatch, ScriptsMissing, StoreLocked, StoreReadOnly, StoreFormat, ProviderMissing,
+    │                    ForkedProcess
     ├── Denied ───────── StoreDenied, WritesDisabled, OriginalsDisabled, ForeignHost, ForeignOrigin
     ├── NotImplementedYet
     ├── Exhausted ────── Overloaded, StoreFull, OutOfMemory
@@ -370,6 +371,17 @@ class ProviderMissing(NotReady):
     """The wanted ONNX Runtime provider is not there."""
 
     reason = "PROVIDER_MISSING"
+
+
+class ForkedProcess(NotReady):
+    """A process was forked from one that had threads at work, which it lacks."""
+
+    reason = "FORKED_PROCESS"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}; open an engine in each process, and start those with multiprocessing's spawn or forkserver"
+        )
 
 
 class Denied(PixkinError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ from pixkin_server.changes import file_state
 from pixkin_server.counts import MAX_DESCRIPTORS, MAX_EXAMPLES, check_count
 from pixkin_server.deriving import completed, derivations
 from pixkin_server.faults import known_error
+from pixkin_server.forks import check_owner, check_scans
 from pixkin_server.indexing import by_full_name, encoded
 from pixkin_server.loading import LOAD_SECONDS, Loading
 from pixkin_server.timeouts import DEFAULT_TIMEOUT, check_timeout
@@ -98,6 +100,7 @@ class Engine:
         self.directory = ExtractorDirectory(extractors)
         self._device, self._limits, self._timeout = device, limits, check_timeout(timeout)
         self._allow_untrained = allow_untrained
+        self._process = os.getpid()
         self._loading = Loading(self._load_encoder)
         self._batcher = Batcher()
         self._decoding = ThreadPoolExecutor(usable_cores(), "pixkin-decoding")
@@ -119,6 +122,7 @@ class Engine:
         self.store.close()
 
     def _deadline(self, timeout: float | None) -> float:
+        check_owner(self._process)
         return time.monotonic() + (self._timeout if timeout is None else check_timeout(timeout))
 
     # search
@@ -175,6 +179,7 @@ class Engine:
 
     def _ranked(self, encoded: Sequence[_Encoded], deadline: float) -> list[SearchResult | PixkinError]:
         """Results or errors of searches, in their order."""
+        check_scans()
         requests = [each.request for each in encoded]
         if self.store.scans_here:
             scored = self._scoring.submit(search_batch, self.store, requests, deadline=deadline)
@@ -310,6 +315,8 @@ class Engine:
 
         A collection that cannot be searched costs itself alone: the log names it, and asking it raises what is wrong.
         """
+        check_owner(self._process)
+        check_scans()
         if self.store.scans_here:
             wait(self._scoring.submit(_compile_kernels), math.inf, "warm-up")
         warm_rerankers()
@@ -349,6 +356,7 @@ class Engine:
 
         layout: of its index in a cluster; a store that is a directory refuses one.
         """
+        check_owner(self._process)
         check_name("collection", name)
         if bool(extractors) == bool(descriptors):
             raise InvalidArgument("a collection has either extractors or descriptors of vectors to import")
@@ -391,6 +399,7 @@ class Engine:
 
     def drop(self, name: str) -> None:
         """Delete a collection."""
+        check_owner(self._process)
         self.store.drop(name)
 
     def add(
