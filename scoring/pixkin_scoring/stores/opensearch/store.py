@@ -29,6 +29,7 @@ from pixkin_scoring.query import CandidateSearch, ScoringQuery
 from pixkin_scoring.stores.batches import batches
 from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_scoring.stores.opensearch import attachments, building, reading, searching, twins, versions, writing
+from pixkin_scoring.stores.opensearch.additions import additions
 from pixkin_scoring.stores.opensearch.answers import refresh
 from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
@@ -282,6 +283,7 @@ class OpenSearchStore:
         change: Callable[[IndexLayout], IndexLayout],
         *,
         told: Callable[[int, int], None] = building.quiet,
+        leave_behind: bool = False,
     ) -> Collection:
         """Build the next version of a collection with another layout, then move the alias there; see `versions`."""
         self._check_layout(change(self._index(name).schema.layout))
@@ -292,15 +294,15 @@ class OpenSearchStore:
             return twins.resolved(self.connection, index, change(layout), deadline=_soon())
 
         with self._known_as(name):
-            versions.reindex(self.connection, name, resolved, told=told)
+            versions.reindex(self.connection, name, resolved, told=told, leave_behind=leave_behind)
         self._forget(name)
         return self.describe(name)
 
-    def rollback(self, name: str) -> Collection:
+    def rollback(self, name: str, *, leave_behind: bool = False) -> Collection:
         """Go back to the version before; see `versions.rollback`."""
         check_name("collection", name)
         with self._known_as(name):
-            versions.rollback(self.connection, name)
+            versions.rollback(self.connection, name, leave_behind=leave_behind)
         self._forget(name)
         return self.describe(name)
 
@@ -309,6 +311,11 @@ class OpenSearchStore:
         with self._writing(name, math.inf) as index:
             building.merge(self.connection, index)
         return self.describe(name)
+
+    def additions(self, name: str) -> builtins.list[str]:
+        """Return in words what others have added to the index of a collection: fields, settings, aliases."""
+        with self._reading(name) as index:
+            return additions(self.connection, index)
 
     def unlock(self, name: str) -> builtins.list[str]:
         """End the claim of a command that was cut off; see `versions.unlock`. Returns a sentence for what was done."""

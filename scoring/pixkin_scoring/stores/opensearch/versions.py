@@ -19,6 +19,7 @@ from pixkin_proto.errors import (
 )
 
 from pixkin_scoring.stores.layout import IndexLayout, check_layout
+from pixkin_scoring.stores.opensearch.additions import check_carried
 from pixkin_scoring.stores.opensearch.answers import acknowledged, refresh
 from pixkin_scoring.stores.opensearch.building import copied, finish, merge, quiet, set_settings
 from pixkin_scoring.stores.opensearch.claims import (
@@ -81,12 +82,14 @@ def reindex(
     change: Callable[[IndexLayout], IndexLayout],
     *,
     told: Callable[[int, int], None] = quiet,
+    leave_behind: bool = False,
 ) -> Index:
     """Build the next version with another layout from the stored vectors, and move the alias there.
 
     Meanwhile the collection answers searches and refuses writes, so that none is lost; the version before stays for
     `rollback`. `told` hears how many of the items have been copied. Raises StoreReadOnly while another command holds
-    the collection, or when one has come in between.
+    the collection, or when one has come in between; InvalidArgument when others have added fields, settings or aliases
+    to the index, unless `leave_behind`.
     """
     old = find_index(connection, collection)
     layout = check_layout(change(old.schema.layout))
@@ -97,7 +100,7 @@ def reindex(
     with holding(connection, old, REINDEX, alone=True, deadline=soon()) as claim:
         try:
             _block(connection, old.name)
-            _build(connection, old, new, told)
+            _build(connection, old, new, told, leave_behind=leave_behind)
             _swap(connection, collection, old.name, new, claim)
         except BaseException:
             with contextlib.suppress(PixkinError, IndexMissing):  # the first error says what happened
@@ -108,7 +111,9 @@ def reindex(
     return find_index(connection, collection)
 
 
-def _build(connection: Connection, old: Index, new: Index, told: Callable[[int, int], None]) -> None:
+def _build(
+    connection: Connection, old: Index, new: Index, told: Callable[[int, int], None], *, leave_behind: bool
+) -> None:
     """Fill the new version from the old one, which must be at the end what it was at the beginning."""
     refresh(connection, old.name, soon())  # a writer that was killed did not
     old = find_index(connection, old.collection)  # a descriptor may have come until it was claimed
@@ -117,6 +122,8 @@ def _build(connection: Connection, old: Index, new: Index, told: Callable[[int, 
     new = replace(new, schema=replace(new.schema, base=before.generation + 1))
     _remove(connection, old, [name for name in version_names(connection, old.collection) if _is_after(name, old)])
     _make(connection, new.name, new.schema, [write_alias(new.door)], loading=True)
+    if not leave_behind:
+        check_carried(connection, old, new)
     items = copied(connection, old, new, told)
     merge(connection, new)
     finish(connection, new, items)
@@ -133,11 +140,12 @@ def _abandon(connection: Connection, new: Index) -> None:
         _delete(connection, new.name)
 
 
-def rollback(connection: Connection, collection: str) -> Index:
+def rollback(connection: Connection, collection: str, *, leave_behind: bool = False) -> Index:
     """Move the alias to the version before, or to the last one where the alias is gone; writes go there again.
 
     What was written since is left behind in the newer version, which takes no more. Raises InvalidArgument when there
-    is no version before, StoreReadOnly while another command holds the collection.
+    is no version before, or when others have added fields, settings or aliases that it lacks, unless `leave_behind`;
+    StoreReadOnly while another command holds the collection.
     """
     versions = [index for index in find_versions(connection, collection) if not index.unfinished]
     try:
@@ -155,6 +163,8 @@ def rollback(connection: Connection, collection: str) -> Index:
         _bring_back(connection, earlier[-1], versions)
         _swap(connection, collection, None, earlier[-1], None)
     else:
+        if not leave_behind:
+            check_carried(connection, current, earlier[-1])
         _go_back(connection, current, earlier[-1], versions)
     return find_index(connection, collection)
 

@@ -34,9 +34,11 @@ def copy(collection: str, target: str, new_name: str, resume: bool, **options: A
     """Copy COLLECTION from one store to another of either kind, with its vectors bit for bit.
 
     Nothing is encoded, so no extractor is needed. Everything that an item has is copied; what was derived from a whole
-    collection (graphs, whitening) is not. The exit status is 3 when some items were refused and the others are copied.
+    collection (graphs, whitening) is not; what others have added to an index in OpenSearch is not either, and named.
+    The exit status is 3 when some items were refused and the others are copied.
     Works on stores only, not through a server.
     """
+    from pixkin_proto.errors import listed
     from pixkin_scoring.stores import copying
 
     layout = new_layout(take_layout(options))
@@ -57,6 +59,9 @@ def copy(collection: str, target: str, new_name: str, resume: bool, **options: A
             told=bar,
             deadline=time.monotonic() + patience,
         )
+        left = source.additions(collection) if hasattr(source, "additions") else []
+    if left:
+        complain(f"not copied, because others than pixkin have added it to the index: {listed(left)}")
     _tell(copied)
 
 

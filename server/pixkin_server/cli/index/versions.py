@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pixkin_scoring.stores.opensearch.store import OpenSearchStore
 
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
+leave_behind = click.option(
+    "--leave-behind",
+    is_flag=True,
+    help="Leave behind fields, settings and aliases that others have added to the index; they are refused otherwise.",
+)
 
 
 @click.command(short_help="Make searches in OpenSearch faster after a large load.")
@@ -44,8 +49,9 @@ def merge(collection: str, **options: Any) -> None:
 @click.argument("collection")
 @other_layout_options
 @twin_options
+@leave_behind
 @shared.store_only
-def reindex(collection: str, twins: tuple[str, ...], **options: Any) -> None:
+def reindex(collection: str, twins: tuple[str, ...], leave_behind: bool, **options: Any) -> None:
     """Build the index of COLLECTION anew beside the old one, and put it in its place.
 
     What is not named of the layout stays as it is. Nothing is encoded. Meanwhile the collection answers searches and
@@ -61,7 +67,7 @@ def reindex(collection: str, twins: tuple[str, ...], **options: Any) -> None:
             return twinned_layout(changed_layout(layout, given), twins, descriptors)
 
         with _counted(before.items) as told:
-            found = store.reindex(collection, change, told=told)
+            found = store.reindex(collection, change, told=told, leave_behind=leave_behind)
     print_collection(found)
     click.echo(f"{before.layout['index']} stays for `index rollback`; `index prune` deletes it", err=True)
 
@@ -69,8 +75,9 @@ def reindex(collection: str, twins: tuple[str, ...], **options: Any) -> None:
 @click.command(short_help="Go back to the version of COLLECTION before the last re-index in OpenSearch.")
 @click.argument("collection")
 @yes
+@leave_behind
 @shared.store_only
-def rollback(collection: str, yes: bool, **options: Any) -> None:
+def rollback(collection: str, yes: bool, leave_behind: bool, **options: Any) -> None:
     """Go back to the version of COLLECTION before the last `index reindex`.
 
     What was written since then stays behind in the newer version, which the next `index reindex` deletes. Also puts an
@@ -82,7 +89,7 @@ def rollback(collection: str, yes: bool, **options: Any) -> None:
                 f"Go back to the version of {collection} before the re-index, and leave behind what was written since?",
                 otherwise=f"{collection} stays as it is",
             )
-        found = store.rollback(collection)
+        found = store.rollback(collection, leave_behind=leave_behind)
     print_collection(found)
 
 
