@@ -78,8 +78,8 @@ class Documents:
         return {"constant_score": {"filter": {"term": {"group": group}}}}
 
 
-def parameters(query: NDArray[Any], *, normalise: bool) -> dict[str, Any]:
-    return {"field": FIELD, "q": base64_of(query, "<f8"), "normalise": normalise}
+def parameters(query: NDArray[Any], *, normalise: bool, lenient: bool = True) -> dict[str, Any]:
+    return {"field": FIELD, "q": base64_of(query, "<f8"), "normalise": normalise, "lenient": lenient}
 
 
 def _field(document: NDArray[Any] | bytes | list[bytes]) -> str | list[str]:

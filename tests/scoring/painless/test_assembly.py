@@ -54,12 +54,12 @@ def test_another_byte_is_another_id(monkeypatch: pytest.MonkeyPatch) -> None:
         script.cache_clear()
 
 
-def test_a_text_reads_nothing_but_its_three_parameters() -> None:
+def test_a_text_reads_nothing_but_its_four_parameters() -> None:
     for each in scripts():
         assert each.source.isascii()
         assert len(each.source) < LARGEST
         read = set(re.findall(r"params(?:\.getOrDefault\(|\.put\(|\[)'(\w+)'", each.source))
-        assert read == {"field", "q", "normalise", "_query"}
+        assert read == {"field", "q", "normalise", "lenient", "_query"}
         assert each.source.count("doc[") == each.source.count("doc[params['field']]") == 1
 
 

@@ -66,6 +66,64 @@ def test_a_damaged_document_has_a_score_that_opensearch_takes(
     assert np.isfinite(found).all()
 
 
+def alone(documents: Documents, group: str, name: str, returns: str, query: NDArray[Any]) -> float:
+    """The value or score of the one document of a group, as an operator's own request has it."""
+    script = {"id": script_id(name, returns), "params": {"field": FIELD, "q": base64_of(query, "<f8")}}
+    term = {"constant_score": {"filter": {"term": {"group": group}}}}
+    body: dict[str, Any] = {"query": {"script_score": {"query": term, "script": script}}}
+    if returns == "value":
+        body = {"query": term, "sort": [{"_script": {"type": "number", "script": script}}]}
+    found = documents.connection.ask("POST", f"/{documents.index}/_search", body=body, allow=(400,))
+    if "error" in found:
+        raise Refused(found["error"]["failed_shards"][0]["reason"]["caused_by"]["reason"])
+    [hit] = found["hits"]["hits"]
+    return float(hit["_score"] if returns == "score" else hit["sort"][0])
+
+
+class Refused(Exception):
+    """A request that failed, with the reason that the cluster gives at the end of its chain."""
+
+
+@every_measure
+@pytest.mark.parametrize("returns", ["value", "score"])
+@pytest.mark.parametrize("length", [1, 5, 7, 12])
+def test_a_query_of_another_length_than_the_vectors_is_refused_with_both_lengths(
+    documents: Documents, name: str, returns: str, length: int
+) -> None:
+    documents.add("six", [QUERY])
+    with pytest.raises(Refused, match=f"q has {length} components as float64, .* in vector has 24 bytes"):
+        alone(documents, "six", name, returns, np.ones(length))
+
+
+@pytest.mark.parametrize("damage", ["no bytes", "a shorter vector", "a longer vector", "a cut float"])
+def test_a_vector_of_another_length_than_the_query_is_refused(documents: Documents, damage: str) -> None:
+    documents.add(damage, [DAMAGED[damage]])
+    with pytest.raises(Refused, match="q has 6 components"):
+        alone(documents, damage, "chi2", "score", QUERY)
+
+
+@every_measure
+@pytest.mark.parametrize("returns", ["value", "score"])
+def test_a_document_with_several_vectors_counts_as_its_best(documents: Documents, name: str, returns: str) -> None:
+    three = [np.roll(QUERY, 2), QUERY, np.roll(QUERY, 4)]
+    documents.add("three", [[each.tobytes() for each in three]])
+    documents.add("best", [QUERY])
+    assert alone(documents, "three", name, returns, QUERY) == alone(documents, "best", name, returns, QUERY)
+    documents.add("other three", [[each.tobytes() for each in reversed(three)]])
+    assert alone(documents, "other three", name, returns, QUERY) == alone(documents, "best", name, returns, QUERY)
+
+
+def test_of_several_vectors_one_of_another_length_is_refused(documents: Documents) -> None:
+    documents.add("mixed", [[QUERY.tobytes(), QUERY[:5].tobytes()]])
+    with pytest.raises(Refused, match="has 20 bytes, which are 5 as float32"):
+        alone(documents, "mixed", "cosine", "score", QUERY)
+
+
+def test_a_document_without_a_vector_has_the_score_0(documents: Documents) -> None:
+    documents.add("none", [None])
+    assert alone(documents, "none", "chi2", "score", QUERY) == 0
+
+
 @every_measure
 @pytest.mark.parametrize("returns", ["value", "score"])
 def test_an_index_without_the_field_fails_nothing(documents: Documents, name: str, returns: str) -> None:

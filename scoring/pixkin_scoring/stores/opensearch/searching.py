@@ -141,6 +141,7 @@ def _body(
         "field": field,
         "q": base64.b64encode(query.vector.astype("<f8").tobytes()).decode("ascii"),
         "normalise": query.normalise,
+        "lenient": True,  # a document that was damaged by hand fails no search of pixkin
     }
     script = {"type": "number", "order": order, "script": {"id": script_id(query.measure, "value"), "params": params}}
     body: dict[str, Any] = {
