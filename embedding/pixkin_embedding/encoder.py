@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pixkin_proto.errors import InvalidExtractor, MissingExtra, ProviderMissing
+from pixkin_proto.errors import InvalidExtractor, MissingExtra, OutOfMemory, ProviderMissing
+from pixkin_proto.memory import lacks_memory
 
 from pixkin_embedding import golden
 from pixkin_embedding.bundle import Extractor, read_extractor
@@ -42,6 +43,8 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=_providers(device, onnxruntime))
         except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            if lacks_memory(error):
+                raise OutOfMemory("loading an extractor") from error
             raise InvalidExtractor(f"ONNX Runtime does not load this graph: {first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         if device == "cuda" and self.provider != CUDA:
@@ -102,6 +105,8 @@ def load_encoder(path: Path, device: Device = "auto") -> Encoder:
     except InvalidExtractor:
         raise
     except Exception as error:  # whatever a graph gives in place of vectors, or needs to give them
+        if lacks_memory(error) and not isinstance(error, OutOfMemory):  # not the graph's own need
+            raise OutOfMemory("loading an extractor") from error
         raise InvalidExtractor(
             f"{extractor.name} does not compute vectors of the golden pictures here: {first_line(error)}"
         ) from error

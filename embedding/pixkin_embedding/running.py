@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixkin_proto.errors import InvalidExtractor, OutOfMemory, PixkinError
+from pixkin_proto.memory import lacks_memory
 
 from pixkin_embedding.runtime import first_line, onnx_runtime
 
 RUN_SECONDS = 30.0
 """After which a run is stopped, between two nodes of its graph; the error then has the datum `stopped_after`."""
-_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "out of memory")
 
 
 def run(session: Any, outputs: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
@@ -41,6 +41,6 @@ def _failure(error: Exception, *, late: bool) -> PixkinError:
             "or a faster machine",
             stopped_after=RUN_SECONDS,
         )
-    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+    if lacks_memory(error):
         return OutOfMemory("computing vectors")
     return InvalidExtractor(f"ONNX Runtime does not run the network: {first_line(error)}")

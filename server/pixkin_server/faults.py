@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import uuid
 
-from pixkin_proto.errors import Internal, PixkinError
+from pixkin_proto.errors import Internal, OutOfMemory, PixkinError
+from pixkin_proto.memory import lacks_memory
 
 log = logging.getLogger("pixkin.server")
 
@@ -14,6 +15,8 @@ def known_error(error: Exception) -> PixkinError:
     """Return an error of ours as it is; anything else is logged under a correlation id, which is all that is told."""
     if isinstance(error, PixkinError):
         return error
+    if lacks_memory(error):
+        return OutOfMemory("this call")
     correlation = uuid.uuid4().hex[:12]
     log.error("internal error %s", correlation, exc_info=error)
     return Internal(f"an internal error; the server's log has it under {correlation}", correlation=correlation)

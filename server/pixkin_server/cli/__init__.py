@@ -108,8 +108,11 @@ def _show(error: click.ClickException) -> None:
 
 
 def _explain(error: Exception) -> NoReturn:
-    from pixkin_proto.errors import PixkinError
+    from pixkin_proto.errors import OutOfMemory, PixkinError
+    from pixkin_proto.memory import lacks_memory
 
+    if not isinstance(error, PixkinError) and lacks_memory(error):
+        error = OutOfMemory("this command")
     if isinstance(error, PixkinError):
         complain(f"{error.message} [{error.reason}]")
         sys.exit(1)
