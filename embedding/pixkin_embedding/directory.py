@@ -8,7 +8,7 @@ import sys
 from functools import cached_property
 from pathlib import Path
 
-from pixkin_proto.errors import ExtractorMismatch, InvalidArgument, InvalidExtractor, UnknownExtractor
+from pixkin_proto.errors import AmbiguousName, ExtractorMismatch, InvalidArgument, InvalidExtractor, UnknownExtractor
 from pixkin_proto.names import check_name
 from pixkin_proto.whole_file import write_whole
 
@@ -76,7 +76,7 @@ class ExtractorDirectory:
     def by_name(self, name: str) -> Path:
         """Return the file of an extractor; an empty name stands for the only one there is.
 
-        Raises InvalidName, UnknownExtractor, and InvalidExtractor when several files have the name.
+        Raises InvalidName, UnknownExtractor, AmbiguousName, and InvalidExtractor when several files have the name.
         """
         known = self.list()
         if name:
@@ -85,8 +85,11 @@ class ExtractorDirectory:
         fitting = [path for path, extractor in known.items() if name in ("", extractor.name)]
         if name and usual.is_file() and (usual in fitting or not fitting):
             return usual
-        if not fitting or (not name and len(fitting) > 1):
-            raise UnknownExtractor(name, str(self.path), {extractor.name for extractor in known.values()})
+        names = {extractor.name for extractor in known.values()}
+        if not fitting:
+            raise UnknownExtractor(name, str(self.path), names)
+        if not name and len(fitting) > 1:
+            raise AmbiguousName("extractor", name, names)
         if len(fitting) > 1:
             files = ", ".join(path.name for path in fitting)
             raise InvalidExtractor(f"several files are extractor {name}: {files}; keep one of them in {self.path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from pixkin_proto.errors import InvalidArgument, listed
 from pixkin_proto.names import check_name
+from pixkin_proto.suggestions import nearest as nearest_names
 
 from pixkin_export.origins import ORIGINS
 
@@ -61,7 +61,7 @@ def find_entry(name: str) -> Entry:
     if colon and network and kind in {"torchvision", "timm"}:
         own = re.sub(r"[^a-z0-9_-]+", "-", network.lower()).strip("-_")[:64]
         return Entry(own, f"{network} of {kind}", name, {"penultimate": 0})
-    nearest = difflib.get_close_matches(name, CATALOGUE)
+    nearest = nearest_names(name, CATALOGUE)
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"it has: {listed(CATALOGUE, most=40)}."
     raise InvalidArgument(
         f"the catalogue has no extractor {name!r}; {hint} All are listed by: pixkin export-model --list; others are "

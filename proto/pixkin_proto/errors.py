@@ -2,7 +2,8 @@
 
     PixkinError
     ├── InvalidInput ─┬ InvalidImage, InvalidCrop, InvalidName, InvalidId, InvalidSize, InvalidFilter,
-    │                 │ InvalidArgument, InvalidExtractor, InvalidPlan, UnknownMeasure, MeasureNotApplicable,
+    │                 │ InvalidArgument, InvalidExtractor, InvalidPlan, UnknownMeasure, AmbiguousName,
+    │                 │ MeasureNotApplicable,
     │                 └ DimensionMismatch, NotFinite, ZeroVector, TooLarge, UnsupportedType, WrongMethod
     ├── NotFound ─────── UnknownCollection, UnknownDescriptor, UnknownItem, UnknownExtractor, UnknownRoute, NoPicture
     ├── CollectionExists
@@ -24,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import ClassVar
+
+from pixkin_proto.suggestions import did_you_mean
 
 Datum = str | int | float | bool | list[str] | None
 
@@ -125,7 +128,23 @@ class UnknownMeasure(InvalidInput):
     measure: str
 
     def __init__(self, measure: str, known: Iterable[str]) -> None:
-        super().__init__(f"there is no measure '{measure}'; choose one of {listed(known)}", measure=measure)
+        super().__init__(
+            f"there is no measure '{measure}'{did_you_mean(measure, known)}; choose one of {listed(known)}",
+            measure=measure,
+        )
+
+
+class AmbiguousName(InvalidInput):
+    """Several descriptors or extractors fit, and the request names none, or one by a name that they share."""
+
+    reason = "AMBIGUOUS_NAME"
+    name: str
+    candidates: list[str]
+
+    def __init__(self, kind: str, name: str, candidates: Iterable[str]) -> None:
+        names = sorted(candidates)
+        asked = f"'{name}' names no single {kind}" if name else f"name the {kind} to use"
+        super().__init__(f"{asked}; choose one of {listed(names)}", name=name, candidates=names)
 
 
 class MeasureNotApplicable(InvalidInput):
@@ -230,22 +249,28 @@ class UnknownCollection(NotFound):
     collection: str
 
     def __init__(self, collection: str, known: Iterable[str], store: str = "this store") -> None:
+        names = list(known)
+        meant = did_you_mean(collection, names)
+        made = "" if meant else f"; a new one is made by: pixkin index create {collection}"
         super().__init__(
-            f"there is no collection '{collection}' in {store} (it has: {listed(known)}); "
-            f"name one of these or another --store; a new one is made by: pixkin index create {collection}",
+            f"there is no collection '{collection}'{meant} in {store} (it has: {listed(names)}); "
+            f"name one of these or another --store{made}",
             collection=collection,
         )
 
 
 class UnknownDescriptor(NotFound):
-    """The collection or extractor has no such descriptor, or the short name fits several."""
+    """The collection or extractor has no such descriptor."""
 
     reason = "UNKNOWN_DESCRIPTOR"
     descriptor: str
 
     def __init__(self, descriptor: str, candidates: Iterable[str]) -> None:
-        asked = f"'{descriptor}' names no single descriptor" if descriptor else "name the descriptor to use"
-        super().__init__(f"{asked}; choose one of {listed(candidates)}", descriptor=descriptor)
+        names = list(candidates)
+        super().__init__(
+            f"there is no descriptor '{descriptor}'{did_you_mean(descriptor, names)}; choose one of {listed(names)}",
+            descriptor=descriptor,
+        )
 
 
 class UnknownItem(NotFound):
@@ -270,13 +295,11 @@ class UnknownExtractor(NotFound):
     extractor: str
 
     def __init__(self, extractor: str, directory: str, known: Iterable[str]) -> None:
-        missing = (
-            f"there is no extractor '{extractor}' in {directory}"
-            if extractor
-            else f"{directory} has several extractors"
-        )
-        todo = f"make it with: pixkin export-model {extractor}" if extractor else "name the one to use"
-        super().__init__(f"{missing} (there are: {listed(known)}); {todo}", extractor=extractor)
+        names = list(known)
+        meant = did_you_mean(extractor, names)
+        missing = f"there is no extractor '{extractor}'{meant}" if extractor else "there is no extractor"
+        todo = "name one of these" if meant else f"make it with: pixkin export-model {extractor or 'NAME'}"
+        super().__init__(f"{missing} in {directory} (there are: {listed(names)}); {todo}", extractor=extractor)
 
 
 class UnknownRoute(NotFound):

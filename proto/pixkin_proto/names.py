@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pixkin_proto.errors import InvalidId, InvalidName, UnknownDescriptor
+from pixkin_proto.errors import AmbiguousName, InvalidId, InvalidName, UnknownDescriptor
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -38,11 +38,13 @@ def resolve_descriptor(name: str, known: Sequence[str]) -> str:
     """Return the full name that `name` stands for.
 
     A full name stands for itself, a short name for the only descriptor that ends in it, and an empty name for the only
-    descriptor. Raises UnknownDescriptor, listing the candidates, when there is no or no single one.
+    descriptor. Raises UnknownDescriptor where none fits and AmbiguousName where several do, listing the candidates.
     """
     if name in known:
         return name
     fitting = [full for full in known if not name or full.rpartition(".")[2] == name]
-    if len(fitting) != 1:
-        raise UnknownDescriptor(name, fitting or known)
+    if not fitting:
+        raise UnknownDescriptor(name, known)
+    if len(fitting) > 1:
+        raise AmbiguousName("descriptor", name, fitting)
     return fitting[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pixkin_proto.errors import InvalidPlan, listed
+from pixkin_proto.suggestions import did_you_mean
 
 Value = int | float | str
 
@@ -95,7 +96,7 @@ class StageRule:
         name, _, rest = text.strip().partition(":")
         if name not in self.allowed:
             known = f"choose one of {listed(self.allowed)}" if self.allowed else "this version has none"
-            raise InvalidPlan(f"there is no {self.kind} '{name}'; {known}")
+            raise InvalidPlan(f"there is no {self.kind} '{name}'{did_you_mean(name, self.allowed)}; {known}")
         pairs = [self._option(name, part) for part in rest.split(",") if part]
         given = dict(pairs)
         if len(given) < len(pairs):
@@ -110,7 +111,9 @@ class StageRule:
         key, equals, value = part.partition("=")
         options = self.allowed[name].options
         if not equals or key not in options:
-            raise InvalidPlan(f"{self.kind} {name} has no option '{part}'; it takes: {listed(options)}")
+            raise InvalidPlan(
+                f"{self.kind} {name} has no option '{part}'{did_you_mean(key, options)}; it takes: {listed(options)}"
+            )
         try:
             return key, options[key].read(value)
         except ValueError as error:

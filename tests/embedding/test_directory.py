@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from pixkin_embedding.directory import ExtractorDirectory, default_directory
-from pixkin_proto.errors import ExtractorMismatch, InvalidArgument, InvalidExtractor, InvalidName, UnknownExtractor
+from pixkin_proto.errors import (
+    AmbiguousName,
+    ExtractorMismatch,
+    InvalidArgument,
+    InvalidExtractor,
+    InvalidName,
+    UnknownExtractor,
+)
 
 
 def test_extractors_are_found_by_name_and_by_fingerprint(extractors: Path) -> None:
@@ -19,10 +26,15 @@ def test_extractors_are_found_by_name_and_by_fingerprint(extractors: Path) -> No
 
 
 def test_an_empty_name_is_the_only_extractor_or_an_error(extractors: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnknownExtractor, match="efficientnet-lite0, hsv-histogram"):
+    with pytest.raises(AmbiguousName, match="efficientnet-lite0, hsv-histogram"):
         ExtractorDirectory(extractors).by_name("")
     shutil.copy(extractors / "hsv-histogram.onnx", tmp_path)
     assert ExtractorDirectory(tmp_path).by_name("").name == "hsv-histogram.onnx"
+
+
+def test_no_extractor_at_all_is_said_as_such(tmp_path: Path) -> None:
+    with pytest.raises(UnknownExtractor, match=r"there is no extractor in .*make it with: pixkin export-model NAME"):
+        ExtractorDirectory(tmp_path).by_name("")
 
 
 def test_an_unknown_name_says_how_to_make_it(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from pixkin_proto.errors import InvalidId, InvalidName, UnknownDescriptor
+from pixkin_proto.errors import AmbiguousName, InvalidId, InvalidName, UnknownDescriptor
 from pixkin_proto.names import check_id, check_name, resolve_descriptor
 
 
@@ -33,9 +33,9 @@ def test_a_descriptor_is_named_in_full_or_by_a_unique_short_name() -> None:
     assert resolve_descriptor("histogram", known) == "b.histogram"
     assert resolve_descriptor("plain", known) == "plain"
     assert resolve_descriptor("", ["only.one"]) == "only.one"
-    with pytest.raises(UnknownDescriptor, match=r"choose one of a\.gap, b\.gap$"):
+    with pytest.raises(AmbiguousName, match=r"choose one of a\.gap, b\.gap$"):
         resolve_descriptor("gap", known)
-    with pytest.raises(UnknownDescriptor, match="name the descriptor to use"):
+    with pytest.raises(AmbiguousName, match="name the descriptor to use"):
         resolve_descriptor("", known)
     with pytest.raises(UnknownDescriptor, match="plain"):
         resolve_descriptor("none", known)

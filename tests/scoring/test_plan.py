@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import (
+    AmbiguousName,
     InvalidFilter,
     InvalidPlan,
     InvalidSize,
@@ -116,7 +117,7 @@ def test_auto_is_approximate_only_where_that_can_be_had_and_a_scan_would_take_lo
         (Plan(descriptors=(DescriptorChoice("histogram", weight=0),)), InvalidPlan),
         (Plan(descriptors=(DescriptorChoice("histogram", "hamming"),)), UnknownMeasure),
         (Plan(descriptors=(DescriptorChoice("logits", "chi2"),)), MeasureNotApplicable),
-        (Plan(), UnknownDescriptor),
+        (Plan(), AmbiguousName),
     ],
 )
 def test_a_bad_plan_is_refused_by_name(plan: Plan, error: type[PixkinError]) -> None:

@@ -68,7 +68,7 @@ SEARCHES = {
     "an unknown id": (search(search_pb2.Query(id="nowhere")), "UNKNOWN_ITEM"),
     "an id of 600 bytes": (search(search_pb2.Query(id="x" * 600)), "INVALID_ID"),
     "an unknown descriptor": (search(ONES, descriptors=[choice("nope")]), "UNKNOWN_DESCRIPTOR"),
-    "an ambiguous descriptor": (search(BY_ID, collection="photos"), "UNKNOWN_DESCRIPTOR"),
+    "no descriptor named, of two": (search(BY_ID, collection="photos"), "AMBIGUOUS_NAME"),
     "an unknown measure": (search(ONES, descriptors=[choice(measure="l7")]), "UNKNOWN_MEASURE"),
     "a mass measure on signed vectors": (search(ONES, descriptors=[choice(measure="chi2")]), "MEASURE_NOT_APPLICABLE"),
     "a picture for imported vectors": (

@@ -54,7 +54,7 @@ CREATIONS = {
         "INVALID_ARGUMENT",
     ),
     "an unknown extractor": (pb.CreateRequest(extractors=[pb.ExtractorChoice(name="nope")]), "UNKNOWN_EXTRACTOR"),
-    "no extractor named, of two": (pb.CreateRequest(extractors=[pb.ExtractorChoice()]), "UNKNOWN_EXTRACTOR"),
+    "no extractor named, of two": (pb.CreateRequest(extractors=[pb.ExtractorChoice()]), "AMBIGUOUS_NAME"),
     "an unknown descriptor of an extractor": (
         pb.CreateRequest(extractors=[pb.ExtractorChoice(name="hsv-histogram", descriptors=["gap"])]),
         "UNKNOWN_DESCRIPTOR",

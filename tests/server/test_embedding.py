@@ -61,11 +61,16 @@ def test_extractors_say_what_they_are_and_what_runs_them(client: Client) -> None
 def test_what_an_extractor_does_not_have_is_unknown(stubs: Any, refusal: Any, photo: bytes) -> None:
     for request, reason in (
         (embedding_pb2.EmbedRequest(extractor="nope", image=photo), "UNKNOWN_EXTRACTOR"),
-        (embedding_pb2.EmbedRequest(image=photo), "UNKNOWN_EXTRACTOR"),
         (embedding_pb2.EmbedRequest(extractor=NAME, image=photo, descriptors=["gap"]), "UNKNOWN_DESCRIPTOR"),
     ):
         code, error = refusal(stubs.embedding.Embed, request)
         assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, reason)
+
+
+def test_an_extractor_that_is_not_named_among_several_is_asked_for(stubs: Any, refusal: Any, photo: bytes) -> None:
+    code, error = refusal(stubs.embedding.Embed, embedding_pb2.EmbedRequest(image=photo))
+    assert (code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "AMBIGUOUS_NAME")
+    assert error.data["candidates"] == ["efficientnet-lite0", "hsv-histogram"]
 
 
 def test_an_embed_stream_answers_in_order_and_ends_with_its_requests(client: Client, photos: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from pixkin_embedding.preprocessing import Preprocessing, prepare
 from pixkin_embedding.running import run
 from pixkin_embedding.runtime import first_line, onnx_runtime
 from pixkin_proto.errors import InvalidArgument, InvalidExtractor, listed
+from pixkin_proto.suggestions import nearest as nearest_names
 
 from pixkin_export.graph import OPSET, Graph
 from pixkin_export.sources.options import InputForm, SourceOptions, native
@@ -105,7 +105,7 @@ class OnnxFile:
     def _layer(self, name: str, tensor: str) -> Layer:
         known = [each for node in self._model.graph.node for each in node.output if each]
         if tensor not in known:
-            nearest = difflib.get_close_matches(tensor, known, n=5, cutoff=0.3) or known[-5:]
+            nearest = nearest_names(tensor, known, most=5, likeness=0.3) or known[-5:]
             raise InvalidArgument(f"the network has no tensor {tensor!r}; it has for instance {listed(nearest)}")
         height, width = self.preprocessing.output_shape or (256, 192)
         found = self._run(np.zeros((height, width, 3), np.uint8), [name])[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_embedding.preprocessing import Preprocessing
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_proto.suggestions import nearest as nearest_names
 
 from pixkin_export.graph import Graph
 from pixkin_export.heads.registry import HEADS
@@ -64,7 +64,7 @@ class Source(Protocol):
 def no_layer(name: str, known: Iterable[str]) -> InvalidArgument:
     """Return the error for a layer, or head, that there is not."""
     names = [*HEADS, *known]
-    nearest = difflib.get_close_matches(name, names, n=5)
+    nearest = nearest_names(name, names, most=5)
     hint = f"did you mean {listed(nearest)}?" if nearest else f"there are {listed(names, most=40)}"
     return InvalidArgument(f"there is no layer or head {name!r}; {hint}")
 
@@ -72,6 +72,6 @@ def no_layer(name: str, known: Iterable[str]) -> InvalidArgument:
 def no_network(library: str, name: str, known: Iterable[str]) -> InvalidArgument:
     """Return the error for a network, or weights of one, that a library does not have."""
     names = list(known)
-    nearest = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
+    nearest = nearest_names(name, names, most=5, likeness=0.4)
     hint = f"; did you mean {listed(nearest)}?" if nearest else f"; it has for instance {listed(names, most=8)}"
     return InvalidArgument(f"{library} has no {name!r}{hint}")

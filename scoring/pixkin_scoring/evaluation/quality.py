@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_proto.suggestions import did_you_mean
 
 RECALL_LEVELS = np.arange(11) / 10
 CUTOFF = re.compile("[1-9][0-9]{0,8}")
@@ -176,7 +177,9 @@ def parse_quality(name: str) -> Score:
     family, at, cutoff = name.partition("@")
     quality = QUALITIES.get(family)
     if quality is None:
-        raise InvalidArgument(f"there is no measure of quality '{name}'; choose from {listed(QUALITIES, most=20)}")
+        meant = did_you_mean(name, QUALITIES)
+        known = listed(QUALITIES, most=20)
+        raise InvalidArgument(f"there is no measure of quality '{name}'{meant}; choose from {known}")
     if at and quality.cut is not False and CUTOFF.fullmatch(cutoff):
         return partial(quality.score, k=int(cutoff))
     if at or quality.cut:

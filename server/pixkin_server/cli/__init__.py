@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from pixkin_server.cli.groups import Group
 from pixkin_server.cli.output import complain
 from pixkin_server.cli.streams import ResultsLost, forget_results, prepare_streams
 
@@ -29,7 +30,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The commands of COMMANDS, imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -14,6 +14,7 @@ from typing import NoReturn, Self
 
 import click
 
+from pixkin_server.cli.groups import Group
 from pixkin_server.cli.output import complain
 from pixkin_server.opensearch_node.ports import HIGHEST
 from pixkin_server.opensearch_node.versions import DEFAULT, VERSIONS, choose_version
@@ -28,7 +29,7 @@ def _heap(_context: click.Context, _option: click.Parameter, size: str) -> str:
     return size
 
 
-@click.group()
+@click.group(cls=Group)
 def opensearch() -> None:
     """Run an OpenSearch for trying and testing."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.groups import Group
 from pixkin_server.cli.index.report import agreed, end_partly_refused
 from pixkin_server.cli.output import complain, print_json, print_table
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pixkin_scoring.stores.opensearch.connection import Connection
 
 
-@click.group()
+@click.group(cls=Group)
 def scripts() -> None:
     """Painless scripts of an OpenSearch cluster.
 

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from pixkin_server.cli import options as shared
+from pixkin_server.cli.groups import Group
 from pixkin_server.cli.numbers import REAL, WHOLE
 from pixkin_server.cli.output import Progress, print_table
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def whitening() -> None:
     """Learn and attach PCA-whitenings.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_proto.suggestions import did_you_mean
 from pixkin_scoring.items import keeps_number
 
 from pixkin_server.values import check_entries
@@ -56,7 +57,9 @@ def check_shape(declared: Any, found: Any, place: str = "") -> None:
         at = f"{place}.{name}" if place else str(name)
         if name not in fields:
             known = listed(field.name for field in declared.fields)
-            raise InvalidArgument(f"{declared.name} has no field {at[:LONG]!r}; it has {known or 'none'}")
+            raise InvalidArgument(
+                f"{declared.name} has no field {at[:LONG]!r}{did_you_mean(str(name), fields)}; it has {known or 'none'}"
+            )
         if value is not None:
             _check_field(fields[name], value, at)
 

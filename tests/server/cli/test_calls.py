@@ -310,3 +310,21 @@ def test_export_model_prints_the_file_and_gives_the_same_bytes_again(
         refused = pixkin("export-model", *arguments, "--extractors", tmp_path)
         assert refused.status == 1
         assert refused.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("serch", "photos"), "search"),
+        (("index", "lst"), "list"),
+        (("opensearch", "rum"), "run"),
+        (("scripts", "verfy"), "verify"),
+        (("whitening", "fitt"), "fit"),
+        (("export-model", "effcientnet-lite0"), "efficientnet-lite0"),
+    ],
+)
+def test_a_mistyped_command_is_met_with_what_was_meant(pixkin: Cli, words: tuple[str, ...], meant: str) -> None:
+    ran = pixkin(*words)
+    assert ran.status in {1, 2}
+    assert f"did you mean {meant}" in ran.err
+    assert ran.err.count("\n") == 1

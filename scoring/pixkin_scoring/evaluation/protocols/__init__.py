@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pixkin_proto.errors import InvalidArgument, listed
+from pixkin_proto.suggestions import did_you_mean
 
 from pixkin_scoring.evaluation.protocols.cifar import CIFAR
 from pixkin_scoring.evaluation.protocols.holidays import HOLIDAYS
@@ -26,7 +27,9 @@ def register_protocol(protocol: Protocol) -> None:
 def find_protocol(name: str) -> Protocol:
     """Return the protocol of a name. Raises InvalidArgument with the names that there are."""
     if name not in PROTOCOLS:
-        raise InvalidArgument(f"there is no protocol '{name}'; choose from {listed(PROTOCOLS)}")
+        raise InvalidArgument(
+            f"there is no protocol '{name}'{did_you_mean(name, PROTOCOLS)}; choose from {listed(PROTOCOLS)}"
+        )
     return PROTOCOLS[name]
 
 

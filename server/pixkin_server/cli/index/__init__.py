@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pixkin_server.cli.groups import Group
 from pixkin_server.cli.index.collections import create, describe, drop, verify
 from pixkin_server.cli.index.copying import copy
 from pixkin_server.cli.index.deriving import augment, derive, graph
@@ -18,16 +19,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-class _InOrder(click.Group):
-    """A group that lists its commands in the order of their use, not of their names."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names as they were added."""
-        del ctx
-        return list(self.commands)
-
-
-@click.group(cls=_InOrder)
+@click.group(cls=Group)
 def index() -> None:
     """Make, fill and look after collections."""
 
