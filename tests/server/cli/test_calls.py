@@ -315,10 +315,10 @@ def test_export_model_prints_the_file_and_gives_the_same_bytes_again(
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (("serch", "photos"), "search"),
+        (("searcch", "photos"), "search"),
         (("index", "lst"), "list"),
         (("opensearch", "rum"), "run"),
-        (("scripts", "verfy"), "verify"),
+        (("scripts", "verifyy"), "verify"),
         (("whitening", "fitt"), "fit"),
         (("export-model", "effcientnet-lite0"), "efficientnet-lite0"),
     ],
