@@ -148,7 +148,9 @@ def test_queries_are_taken_or_refused_but_never_ignored(name: str, tmp_path: Pat
 
 
 def test_a_protocol_that_is_not_there_is_answered_with_those_that_are() -> None:
-    with pytest.raises(InvalidArgument, match=r"no protocol 'oxford5k' .did you mean oxford.*; choose from cifar, holidays, labels, .*oxford"):
+    with pytest.raises(
+        InvalidArgument, match=r"'oxford5k' .did you mean oxford.*; choose from cifar, holidays, .*oxford"
+    ):
         find_protocol("oxford5k")
 
 
