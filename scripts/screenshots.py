@@ -73,7 +73,7 @@ def main() -> None:
         pictures, queries = make_pictures(Path(scratch) / "demo")
         make_collection(Path(scratch), pictures)
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        with serving(Path(scratch)) as address:
+        with serving(Path(scratch), pictures) as address:
             for name, shot in SHOTS.items():
                 file = next((path for path in queries if path.stem == shot.drop), None)
                 (folder / f"{name}.jpg").write_bytes(taken(browser, address, shot, file))
@@ -90,10 +90,10 @@ def make_collection(home: Path, pictures: Path) -> None:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
+def serving(home: Path, pictures: Path) -> Iterator[str]:
     """Start a server; yields the address of its page, without a slash at the end."""
-    command = [sys.executable, "-m", "pixkin_server", "serve", "--store", str(home / "store"), "--originals"]
-    command += ["--drain", "0"]
+    command = [sys.executable, "-m", "pixkin_server", "serve", "--store", str(home / "store")]
+    command += ["--drain", "0", "--originals", str(pictures)]
     command += ["--extractors", str(home / "extractors"), "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

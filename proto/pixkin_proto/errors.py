@@ -429,7 +429,9 @@ class OriginalsDisabled(Denied):
     reason = "ORIGINALS_DISABLED"
 
     def __init__(self) -> None:
-        super().__init__("this server shows no original files; start it with --originals, or ask for the thumbnail")
+        super().__init__(
+            "this server shows no original files; start it with --originals FOLDER, or ask for the thumbnail"
+        )
 
 
 class ForeignHost(Denied):

@@ -54,7 +54,7 @@ class ServerSettings:
     """
 
     address: str = "127.0.0.1:7475"
-    writes: bool = True
+    writes: bool = False
     reflection: bool = False
     drain: float = 5.0
     grace: float = 20.0
@@ -107,7 +107,7 @@ class Server:
                 f"cannot listen on {self._settings.address}; give a free one with --grpc HOST:PORT"
             ) from error
         await self._server.start()
-        self._start_http(metrics, {"Embedding": embedding, "Collections": collections})
+        self._start_http(metrics, {"Embedding": embedding, "Search": search, "Collections": collections})
 
     def _bind_http(self) -> Metrics | None:
         """Take the port of HTTP before anything is served; returns the counters that its page shows.
@@ -135,9 +135,8 @@ class Server:
             return
         from pixkin_server.http.app import App
 
-        settings = replace(self._settings.http, writes=self._settings.http.writes and self._settings.writes)
-        search = SearchService(self._engine, self._calls, writes=settings.writes)
-        app = App(self._engine, self._calls, self._health, metrics, {**servicers, "Search": search}, settings)
+        settings = replace(self._settings.http, writes=self._settings.writes)
+        app = App(self._engine, self._calls, self._health, metrics, servicers, settings)
         self._http.start(app, grace=self._settings.grace)
         self.url = self._http.url
         if self._http.note:

@@ -90,13 +90,15 @@ def started(
     wait: str = "pixkin: serving",
     program: Sequence[str] = ("-m", "pixkin_server"),
     default_http: bool = False,
+    writes: bool = True,
 ) -> Iterator[Served]:
     """Run `pixkin serve` on free ports until the block ends; `wait` is what it must have said first.
 
-    default_http: have HTTP listen where it does when nobody says where.
+    default_http: have HTTP listen where it does when nobody says where · writes: let callers change collections.
     """
     command = [sys.executable, *program, "serve", "--store", str(store), "--extractors", str(extractors)]
     command += ["--create", "--grpc", "127.0.0.1:0", "--device", "cpu", "--drain", "0", *flags]
+    command += ["--allow-writes"] if writes else []
     if not default_http and not {"--http", "--no-http"} & {*flags}:
         command += ["--http", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -276,11 +277,13 @@ def test_cuda_where_there_is_none_is_refused_at_the_start_even_with_nothing_to_l
     assert len(said.splitlines()) == 1
 
 
-def test_a_read_only_server_searches_and_refuses_every_write(
-    start: Start, store: Path, extractors: Path, photos: Path
+@pytest.mark.parametrize("flags", [(), ("--read-only",), ("--read-only", "--allow-writes")])
+def test_a_server_without_leave_searches_and_refuses_every_write(
+    start: Start, store: Path, extractors: Path, photos: Path, flags: tuple[str, ...]
 ) -> None:
     image = (photos / "red/0.jpg").read_bytes()
-    with start(store, extractors, "--read-only") as served, Client(served.address) as client:
+    with start(store, extractors, *flags, writes=False) as served, Client(served.address) as client:
+        assert httpx.get(f"{served.page}/v1/settings", trust_env=False).json()["writes"] is False
         generation = client.describe("photos").generation
         for call in (
             lambda: client.create("new", descriptors=[Descriptor("plain", 8)]),
@@ -290,7 +293,7 @@ def test_a_read_only_server_searches_and_refuses_every_write(
             lambda: client.remove("photos", ["red/0.jpg"]),
             lambda: client.search("photos", [Query(id="red/0.jpg")], Plan((DescriptorChoice("gap"),), rerank=REBUILD)),
         ):
-            with pytest.raises(WritesDisabled, match="--read-only"):
+            with pytest.raises(WritesDisabled, match="--allow-writes"):
                 call()
         assert client.search("photos", [Query(image=image)], HISTOGRAM).hits[0].id == "red/0.jpg"
         assert client.describe("photos").generation == generation

@@ -82,7 +82,7 @@ def open_folder(
     from pixkin_server.serving import serve
     from pixkin_server.threads import sharing_cores
 
-    settings = _settings(port)
+    settings = _settings(port, folder.resolve())
     place = store or default_store()
     found = labelled_once(survey(folder, labels_from_folders=labels, choice=shared.choice_from_options(where)))
     pictures = found.pictures
@@ -115,12 +115,12 @@ def _full(store: str) -> str:
     return store if "://" in store else str(Path(store).absolute())
 
 
-def _settings(port: int | None) -> Any:
+def _settings(port: int | None, folder: Path) -> Any:
     from pixkin_server.http.settings import DEFAULT_ADDRESS, HttpSettings
     from pixkin_server.serving import ServerSettings
 
     address = DEFAULT_ADDRESS if port is None else f"127.0.0.1:{port}"
-    http = HttpSettings(address, "--port PORT", chosen=port is not None, needed=True, originals=True)
+    http = HttpSettings(address, "--port PORT", chosen=port is not None, needed=True, originals=(folder,))
     return ServerSettings("127.0.0.1:0", writes=False, drain=0, http=http)  # nobody sends calls elsewhere
 
 

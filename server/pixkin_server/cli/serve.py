@@ -45,6 +45,15 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     return address
 
 
+def _check_folders(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return the folders with all links followed; all of the file system is not a folder of pictures."""
+    del ctx
+    found = tuple(folder.resolve() for folder in folders)
+    if any(folder == Path(folder.anchor) for folder in found):
+        raise click.BadParameter("this would show every picture of this machine; name the folders of your pictures")
+    return found
+
+
 @click.command()
 @click.option(
     "--config",
@@ -108,21 +117,24 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
     is_flag=True,
     envvar="PIXKIN_ALLOW_WRITES",
     show_envvar=True,
-    help="Let HTTP change collections too.",
+    help="Let callers change collections, over gRPC and HTTP; without it only commands on the store do.",
 )
 @click.option(
     "--originals",
-    is_flag=True,
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    callback=_check_folders,
     envvar="PIXKIN_ORIGINALS",
     show_envvar=True,
-    help="Let the page show the files that items came from, each inside the folder that was indexed.",
+    metavar="FOLDER",
+    help="Let the page show the files that items came from when they are pictures inside FOLDER; repeatable.",
 )
 @click.option(
     "--read-only",
     is_flag=True,
     envvar="PIXKIN_READ_ONLY",
     show_envvar=True,
-    help="Refuse every call that changes a collection.",
+    help="Refuse every call that changes a collection, as without --allow-writes and whatever that says.",
 )
 @click.option(
     "--reflection",
@@ -168,7 +180,7 @@ def _check_address(ctx: click.Context, _: click.Parameter, address: str) -> str:
 @shared.device
 @shared.extractors
 @shared.store
-def serve(address: str, read_only: bool, reflection: bool, create: bool, **more: Any) -> None:
+def serve(address: str, allow_writes: bool, read_only: bool, reflection: bool, create: bool, **more: Any) -> None:
     """Serve embedding and search over gRPC and HTTP, and a page to search with, until SIGTERM, SIGHUP or Ctrl-C.
 
     Listens on loopback only unless told otherwise. Health (grpc.health.v1, /readyz) says SERVING once extractors,
@@ -184,10 +196,8 @@ def serve(address: str, read_only: bool, reflection: bool, create: bool, **more:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     http, where = _http_settings(more)
-    if http and http.originals:
-        _check_strangers(http, address, read_only=read_only)
     ends = {name: where.pop(name) for name in ("drain", "grace")}
-    settings = ServerSettings(address, writes=not read_only, reflection=reflection, http=http, **ends)
+    settings = ServerSettings(address, writes=allow_writes and not read_only, reflection=reflection, http=http, **ends)
     with (
         sharing_cores(),
         Engine(where.pop("store"), **where) as engine,
@@ -198,7 +208,7 @@ def serve(address: str, read_only: bool, reflection: bool, create: bool, **more:
 
 def _http_settings(flags: dict[str, Any]) -> tuple[HttpSettings | None, dict[str, Any]]:
     """Return the settings of HTTP, None without it, and the flags that are for others."""
-    names = {"http", "no_http", "hosts", "origins", "allow_writes", "originals"}
+    names = {"http", "no_http", "hosts", "origins", "originals"}
     others = {name: value for name, value in flags.items() if name not in names}
     if flags["no_http"]:
         return None, others
@@ -206,19 +216,8 @@ def _http_settings(flags: dict[str, Any]) -> tuple[HttpSettings | None, dict[str
     settings = HttpSettings(
         flags["http"],
         chosen=source is not ParameterSource.DEFAULT,
-        writes=flags["allow_writes"],
         originals=flags["originals"],
         hosts=flags["hosts"],
         origins=flags["origins"],
     )
     return settings, others
-
-
-def _check_strangers(http: HttpSettings, address: str, *, read_only: bool) -> None:
-    """Refuse to show files where others may say which: an item that somebody adds names a folder and a file."""
-    host = address.rpartition(":")[0]
-    if not read_only and (http.writes or not (host == "localhost" or host.startswith("127.") or host == "[::1]")):
-        raise click.UsageError(
-            "--originals shows the files that items name, so nobody else may add items: leave out --allow-writes and "
-            "keep --grpc on loopback, or give --read-only"
-        )

@@ -16,14 +16,16 @@ PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
-def running_server(store: str, *, extractors: Path | None, device: str, insecure: bool = False) -> Iterator[str]:
+def running_server(
+    store: str, *, extractors: Path | None, device: str, insecure: bool = False, writes: bool = False
+) -> Iterator[str]:
     """Start a server on a free port of the loopback interface, wait until it serves, and yield its address.
 
     Raises StoreUnavailable with the server's last words when it does not start.
     """
     command = [sys.executable, "-m", "pixkin_server", "serve", "--grpc", "127.0.0.1:0", "--no-http", "--store", store]
     command += ["--create", "--device", device, *(["--extractors", str(extractors)] if extractors else [])]
-    command += ["--drain", "0", *(["--insecure"] if insecure else [])]
+    command += ["--drain", "0", *(["--insecure"] if insecure else []), *(["--allow-writes"] if writes else [])]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command line
         try:
             yield _address(process)

@@ -58,7 +58,7 @@ class App:
             self._paths.add(route.method, route.path, (route.name, kind(route, call, writes=settings.writes)))
         item = "/v1/collections/{collection}/items/{id}"
         self._add(f"{item}/thumbnail", "thumbnail", Thumbnails(engine, calls))
-        self._add(f"{item}/original", "original", Originals(engine, calls, allowed=settings.originals))
+        self._add(f"{item}/original", "original", Originals(engine, calls, folders=settings.originals))
         self._add("/v1/settings", "settings", Offers(settings))
         self._add("/v1/openapi.json", "openapi", OpenApi())
         self._add("/healthz", "probe", healthz)

@@ -96,7 +96,7 @@ class Endpoint:
 def check_writes(route: Route, *, allowed: bool) -> None:
     """Raise WritesDisabled for a route that changes something where that is not allowed."""
     if route.writes and not allowed:
-        raise WritesDisabled("this server changes nothing over HTTP; start it with --allow-writes, or write over gRPC")
+        raise WritesDisabled("this server changes nothing; start it with --allow-writes, and without --read-only")
 
 
 async def written(reply: Message) -> bytes:

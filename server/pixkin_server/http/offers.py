@@ -45,7 +45,7 @@ def offered(settings: HttpSettings) -> dict[str, Any]:
     return {
         "version": pixkin_version(),
         "writes": settings.writes,
-        "originals": settings.originals,
+        "originals": bool(settings.originals),
         "measures": [
             {"name": name, "kind": str(each.kind), "better": str(each.better), "note": GOOD_FOR[name]}
             for name, each in MEASURES.items()

@@ -1,9 +1,10 @@
-"""The file that an item came from: found by the item's id, and only inside the folder that was indexed."""
+"""The file that an item came from: found by the item's id, and only inside the folders that the operator named."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from pixkin_embedding.formats import recognise
@@ -22,15 +23,18 @@ CACHE = "private, no-cache"
 
 
 class Originals:
-    """Answers with original files, where that is allowed."""
+    """Answers with original files below some folders, none where there are none.
 
-    def __init__(self, engine: Engine, calls: Calls, *, allowed: bool) -> None:
-        self._engine, self._calls, self._allowed = engine, calls, allowed
+    An item names a file, and whoever adds items names any: which files may be shown is said by the operator alone.
+    """
+
+    def __init__(self, engine: Engine, calls: Calls, *, folders: Sequence[Path]) -> None:
+        self._engine, self._calls, self._folders = engine, calls, folders
 
     async def __call__(self, incoming: Incoming) -> Response:
         """Return the file of an item. Raises OriginalsDisabled, UnknownCollection, UnknownItem and NoPicture."""
         incoming.query(())
-        if not self._allowed:
+        if not self._folders:
             raise OriginalsDisabled
         context = incoming.context()
         collection, item = incoming.path["collection"], incoming.path["id"]
@@ -39,23 +43,23 @@ class Originals:
         return tagged(incoming, content, f"image/{name.lower()}", cache=CACHE)
 
     def _read(self, collection: str, item: str, timeout: float) -> tuple[bytes, str]:
-        content = _content(_inside(self._engine.get(collection, item, timeout=timeout)))
+        content = _content(_inside(self._engine.get(collection, item, timeout=timeout), self._folders))
         try:
             return content, recognise(content, FOLDER_LIMITS)
         except InvalidImage as error:
             raise NoPicture(GONE.format(error.detail)) from None
 
 
-def _inside(item: Item) -> Path:
-    """Return the item's file with all links followed. Raises NoPicture unless it lies inside the indexed folder."""
-    if not (Path(item.root).is_absolute() and Path(item.source).is_absolute()):
+def _inside(item: Item, folders: Sequence[Path]) -> Path:
+    """Return the item's file with all links followed. Raises NoPicture unless it lies inside one of the folders."""
+    if not Path(item.source).is_absolute():
         raise NoPicture(GONE.format("it was not added from a folder"))
     try:
-        root, file = Path(item.root).resolve(strict=True), Path(item.source).resolve(strict=True)
+        file = Path(item.source).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):  # RuntimeError: links in a circle
         raise NoPicture(GONE.format("it is not there any more")) from None
-    if root == Path(root.anchor) or not file.is_relative_to(root):
-        raise NoPicture(GONE.format("it is not inside the folder that was indexed"))
+    if not any(file.is_relative_to(folder) for folder in folders):
+        raise NoPicture(GONE.format("it is not inside a folder whose pictures this server shows"))
     return file
 
 

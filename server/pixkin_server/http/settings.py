@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:7476"
 
@@ -13,8 +14,9 @@ class HttpSettings:
 
     address: host:port, port 0 for any free one · flag: that names it · chosen: whether somebody named the address;
     where nobody did, another port will do when it is taken, and a missing extra is no error · needed: there is nothing
-    to serve without the page · writes: routes that change collections · originals: the files that items came from ·
-    hosts: names beside loopback that a Host header may have · origins: origins of other pages that may call.
+    to serve without the page · writes: routes that change collections; the server says here what it allows over gRPC ·
+    originals: folders whose pictures are shown, each as the file of the item that names it · hosts: names beside
+    loopback that a Host header may have · origins: origins of other pages that may call.
     """
 
     address: str = DEFAULT_ADDRESS
@@ -22,6 +24,6 @@ class HttpSettings:
     chosen: bool = False
     needed: bool = False
     writes: bool = False
-    originals: bool = False
+    originals: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()

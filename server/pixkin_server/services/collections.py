@@ -33,7 +33,7 @@ SEVERAL = "send them in several calls"
 class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     """Collections and their items. A server without `writes` refuses what changes anything."""
 
-    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = True) -> None:
+    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = False) -> None:
         self._engine, self._calls, self._writes = engine, calls, writes
 
     async def Create(self, request: pb.CreateRequest, context: grpc.aio.ServicerContext) -> pb.Collection:
@@ -161,7 +161,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
 
     def _check_writes(self) -> None:
         if not self._writes:
-            raise WritesDisabled("this server was started with --read-only and changes nothing")
+            raise WritesDisabled("this server changes nothing; start it with --allow-writes, and without --read-only")
 
 
 def _new_item(request: pb.AddRequest | PixkinError) -> NewItem | AddResult:

@@ -23,7 +23,7 @@ MAX_GROUP = 100
 class SearchService(search_pb2_grpc.SearchServicer):
     """Queries in, ranked items out. A server without `writes` refuses a stage that writes to the collection."""
 
-    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = True) -> None:
+    def __init__(self, engine: Engine, calls: Calls, *, writes: bool = False) -> None:
         self._engine, self._calls, self._writes = engine, calls, writes
 
     async def Search(
@@ -73,7 +73,7 @@ class SearchService(search_pb2_grpc.SearchServicer):
         call = request_from_proto(request)
         if not self._writes and may_write(call[2]):
             raise WritesDisabled(
-                "stale=rebuild keeps a graph in the collection, and nothing may be written here (--read-only, or HTTP "
-                "without --allow-writes); say stale=use"
+                "stale=rebuild keeps a graph in the collection, and this server changes nothing; say stale=use, or "
+                "start it with --allow-writes, and without --read-only"
             )
         return call

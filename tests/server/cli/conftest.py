@@ -94,7 +94,7 @@ class Workplace:
 def workplace(tmp_path_factory: pytest.TempPathFactory, extractors: Path) -> Iterator[Workplace]:
     """A store for collections that tests write, and a server over it."""
     store = tmp_path_factory.mktemp("workplace") / "store"
-    with running_server(str(store), extractors=extractors, device="cpu") as address:
+    with running_server(str(store), extractors=extractors, device="cpu", writes=True) as address:
         yield Workplace(store, extractors, address)
 
 

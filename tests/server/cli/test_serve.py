@@ -47,7 +47,7 @@ def test_the_default_is_loopback(pixkin: Cli) -> None:
     [
         (
             "bogus = 1",
-            "has bogus; it may have: allow-untrained, allow-writes, cors-origin, create, device, extractors, grace",
+            "has bogus; it may have: allow-untrained, allow-writes, cors-origin, create, device, drain, extractors",
         ),
         ('address = "127.0.0.1:0"', "has address"),
         ("grpc = ", "is no TOML"),

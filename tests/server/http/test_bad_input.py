@@ -188,6 +188,13 @@ def test_unknown_paths_and_wrong_methods_have_the_same_shape(
     assert ("allow" in answer.headers) == (reason == "WRONG_METHOD")
 
 
+@pytest.fixture(scope="module")
+def closed(start: Callable[..., Any], store: Path, extractors: Path) -> Iterator[httpx.Client]:
+    """A client of a server over the same store that nobody may change."""
+    with start(store, extractors, writes=False) as server, httpx.Client(base_url=server.page, timeout=30) as client:
+        yield client
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -198,19 +205,19 @@ def test_unknown_paths_and_wrong_methods_have_the_same_shape(
         ("POST", "/v1/collections/photos/remove"),
     ],
 )
-def test_nothing_is_changed_without_leave(web: httpx.Client, client: Client, method: str, path: str) -> None:
+def test_nothing_is_changed_without_leave(closed: httpx.Client, client: Client, method: str, path: str) -> None:
     before = client.describe("photos").generation
-    answer = web.request(method, path, content=b"{}", headers=JSON)
+    answer = closed.request(method, path, content=b"{}", headers=JSON)
     assert refused(answer) == (403, "WRITES_DISABLED")
     assert "--allow-writes" in answer.json()["message"]
     assert client.describe("photos").generation == before
 
 
-def test_a_search_that_would_write_needs_leave_too(web: httpx.Client) -> None:
+def test_a_search_that_would_write_needs_leave_too(closed: httpx.Client) -> None:
     plan = {"descriptors": [{"name": "gap"}], "rerank": ["diffusion:graph=kept,stale=rebuild"]}
     request = {"collection": "photos", "queries": [{"id": "red/0.jpg"}], "plan": plan}
-    assert refused(web.post("/v1/search", json=request)) == (403, "WRITES_DISABLED")
-    [outcome] = web.post("/v1/search/batch", json={"requests": [request]}).json()["outcomes"]
+    assert refused(closed.post("/v1/search", json=request)) == (403, "WRITES_DISABLED")
+    [outcome] = closed.post("/v1/search/batch", json={"requests": [request]}).json()["outcomes"]
     assert outcome["error"]["reason"] == "WRITES_DISABLED"
 
 

@@ -169,7 +169,7 @@ def test_a_stream_that_fails_before_its_first_reply_has_the_status_of_its_error(
 
 def test_read_only_goes_before_leave_to_write(start: Callable[..., Any], store: Path, extractors: Path) -> None:
     with (
-        start(store, extractors, "--allow-writes", "--read-only") as server,
+        start(store, extractors, "--read-only") as server,
         httpx.Client(base_url=server.page) as client,
     ):
         answer = client.delete("/v1/collections/photos")

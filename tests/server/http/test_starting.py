@@ -18,7 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
+from pixkin_proto.descriptors import Descriptor
+from pixkin_server.api import NewItem
+from pixkin_server.client import Client
 from pixkin_server.http.page import TYPES
 from pixkin_server.http.settings import DEFAULT_ADDRESS
 
@@ -118,12 +122,25 @@ def test_another_name_of_the_loopback_serves_too(start: Start, extractors: Path,
         assert httpx.get(f"{served.page}/healthz", trust_env=False).status_code == 200
 
 
-def test_originals_are_not_shown_where_others_may_say_which(start: Start, extractors: Path, tmp_path: Path) -> None:
-    for flags in (("--allow-writes",), ("--grpc", "0.0.0.0:0")):
-        said = refused(start, tmp_path / "store", extractors, "--originals", *flags)
-        assert "--read-only" in said
-    with start(tmp_path / "store", extractors, "--originals", "--read-only", "--grpc", "0.0.0.0:0") as served:
-        assert httpx.get(f"{served.page}/v1/settings", trust_env=False).json()["originals"] is True
+def test_originals_are_those_below_folders_that_are_there(start: Start, extractors: Path, tmp_path: Path) -> None:
+    (tmp_path / "all").symlink_to("/")
+    for folder, said in (("none", "does not exist"), ("/", "every picture"), ("all", "every picture")):
+        assert said in refused(start, tmp_path / "store", extractors, "--originals", str(tmp_path / folder))
+
+
+def test_who_adds_an_item_does_not_say_which_files_are_shown(
+    start: Start, extractors: Path, tmp_path: Path, photos: Path
+) -> None:
+    outside = tmp_path / "secret.jpg"
+    outside.write_bytes((photos / "red/0.jpg").read_bytes())
+    with start(tmp_path / "store", extractors, "--originals", str(photos)) as served, Client(served.address) as client:
+        client.create("c", descriptors=[Descriptor("d", 2)])
+        vectors = {"d": np.ones(2, np.float32)}
+        for name, source in (("outside", outside), ("inside", photos / "red/0.jpg")):
+            assert client.add("c", [NewItem(name, vectors=vectors, source=str(source))], root=str(source.parent))
+        for path, status in (("outside", 404), ("inside", 200)):
+            answer = httpx.get(f"{served.page}/v1/collections/c/items/{path}/original", trust_env=False)
+            assert answer.status_code == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

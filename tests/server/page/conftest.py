@@ -204,9 +204,9 @@ def page_store(tmp_path_factory: pytest.TempPathFactory, extractors: Path, photo
 
 
 @pytest.fixture(scope="session")
-def address(page_store: Path, extractors: Path, start: Callable[..., Any]) -> Iterator[str]:
+def address(page_store: Path, extractors: Path, photos: Path, start: Callable[..., Any]) -> Iterator[str]:
     """The address of a server over that store which gives original files too."""
-    with start(page_store, extractors, "--originals") as server:
+    with start(page_store, extractors, "--originals", str(photos)) as server:
         yield server.page
         assert not [line for line in server.log if "internal error" in line]
 
