@@ -370,9 +370,9 @@ class StoreLocked(NotReady):
     pid: str
 
     def __init__(self, collection: str, pid: str) -> None:
+        who = f"process {pid}" if pid else "another program"
         super().__init__(
-            f"collection {collection} is being written by process {pid or 'unknown'}; try again when it is done, "
-            "or allow more time",
+            f"collection {collection} is being written by {who}; try again when it is done, or allow more time",
             collection=collection,
             pid=pid,
         )
