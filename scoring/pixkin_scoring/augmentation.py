@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -30,6 +30,7 @@ from pixkin_scoring.neighbourhoods import (
     read_units,
 )
 from pixkin_scoring.stores import Store
+from pixkin_scoring.stores.keys import augmentation_key
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class State:
     """What an augmentation was made of, so that the next one does only what has changed.
 
     source: full name of the descriptor · fingerprint: its extractor's · ids: n, sorted · digests: (n,) uint64 of their
-    vectors · neighbours: (n, k) int32, places in ids, nearest first; -1 where there are fewer.
+    vectors · neighbours: (n, k) int32, places in ids, nearest first; -1 where there are fewer · index: the version of
+    the collection in a cluster, which may be re-indexed and rolled back; empty where there are no versions.
     """
 
     source: str
@@ -60,11 +62,7 @@ class State:
     ids: tuple[str, ...]
     digests: NDArray[np.uint64]
     neighbours: NDArray[np.int32]
-
-
-def augmentation_key(name: str) -> str:
-    """Return the key of an augmented descriptor's state among a collection's attachments."""
-    return f"augmented:{name}"
+    index: str = ""
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> Units:
@@ -88,7 +86,8 @@ def augment(
         raise InvalidArgument(f"{described.name} has a descriptor {name} already; choose another name with --as")
     ids, units, digests = read_units(store, described, of, unit_rows)
     known = None
-    if before is not None and name in by_name and before.settings == settings:
+    index = described.layout.get("index", "")
+    if before is not None and name in by_name and (before.settings, before.index) == (settings, index):
         known = Neighbourhoods(before.ids, before.digests, before.neighbours)
     neighbours, rows = brought_up_to_date(ids, units, digests, settings.k, known)
     step = max(1, BLOCK // units.shape[1])
@@ -96,14 +95,21 @@ def augment(
         ([ids[row] for row in some], augmented(units, neighbours, some, settings))
         for some in (rows[at : at + step] for at in range(0, len(rows), step))
     )
-    if name in by_name:
-        store.put_vectors(described.name, name, blocks, deadline=deadline)
-    else:
+    state = State(of.name, of.fingerprint, settings, tuple(ids), digests, neighbours, index)
+    key, now = augmentation_key(name), state_to_bytes(state)
+    if name not in by_name:
         made = Descriptor(check_name("descriptor", name), of.dim, Norm.L2, non_negative=of.non_negative)
-        store.add_descriptor(described.name, made, blocks, deadline=deadline)
-    state = State(of.name, of.fingerprint, settings, tuple(ids), digests, neighbours)
-    store.put_attachment(described.name, augmentation_key(name), state_to_bytes(state), deadline=deadline)
+        store.add_descriptor(described.name, made, blocks, attachments={key: now}, deadline=deadline)
+    elif stored is None or now != stored[0]:
+        # Should an accident in a cluster leave some vectors written, nothing is known of any, and all are made anew.
+        store.put_attachment(described.name, key, state_to_bytes(_unknown(state)), deadline=deadline)
+        store.put_vectors(described.name, name, blocks, attachments={key: now}, deadline=deadline)
     return len(rows)
+
+
+def _unknown(state: State) -> State:
+    """Return a state that says of what the vectors are, and of none how they are."""
+    return replace(state, ids=(), digests=state.digests[:0], neighbours=state.neighbours[:0])
 
 
 def augmented(units: Units, neighbours: NDArray[np.int32], rows: Places, settings: Augmentation) -> Units:
@@ -121,7 +127,7 @@ def augmented(units: Units, neighbours: NDArray[np.int32], rows: Places, setting
 def state_to_bytes(state: State) -> bytes:
     """Return a state as an uncompressed npz."""
     words = {"source": state.source, "fingerprint": state.fingerprint, "k": state.settings.k,
-             "alpha": state.settings.alpha, "ids": state.ids}  # fmt: skip
+             "alpha": state.settings.alpha, "ids": state.ids, "index": state.index}  # fmt: skip
     file = BytesIO()
     text = np.frombuffer(json.dumps(words).encode(), np.uint8)
     np.savez(file, words=text, digests=state.digests, neighbours=state.neighbours)
@@ -140,6 +146,7 @@ def state_from_bytes(data: bytes, name: str) -> State:
             ids=tuple(words["ids"]),
             digests=digests.reshape(len(words["ids"])),
             neighbours=neighbours.reshape(len(words["ids"]), words["k"]),
+            index=words.get("index", ""),
         )
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidArgument(f"{name} is damaged ({error}); augment the collection under another name") from error

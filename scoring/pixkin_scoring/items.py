@@ -99,7 +99,7 @@ class Collection:
     collection, for people · vector_generation: another number, or another count of items, says that vectors or ids were
     written; a cluster, which cannot tell them from labels, raises it with every write of items · incarnation: tells it
     from a collection that had the name before, whose generation may be the same; what is remembered of a collection
-    is remembered with both.
+    is remembered with both · derived: the descriptors that were added with what they are computed by of others.
     """
 
     name: str
@@ -114,6 +114,7 @@ class Collection:
     layout: Mapping[str, str] = field(default_factory=dict)
     vector_generation: int = 0
     incarnation: str = ""
+    derived: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

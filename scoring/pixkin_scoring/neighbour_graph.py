@@ -17,7 +17,7 @@ from pixkin_proto.errors import InvalidArgument
 from pixkin_scoring.geometry import unit_vectors
 from pixkin_scoring.items import Collection
 from pixkin_scoring.neighbourhoods import BLOCK, MOST_NEIGHBOURS, Neighbourhoods, Places, brought_up_to_date, read_units
-from pixkin_scoring.stores import Store
+from pixkin_scoring.stores import Store, keys
 
 DEFAULT_NEIGHBOURS = 50
 
@@ -55,7 +55,7 @@ class NeighbourGraph:
 
 def graph_key(descriptor: str, measure: str) -> str:
     """Return the key of a graph among a collection's attachments: one for each descriptor and kind of measure."""
-    return f"graph:{descriptor}:{MEASURES[measure].value}"
+    return keys.graph_key(descriptor, MEASURES[measure])
 
 
 def keep_graph(

@@ -45,7 +45,7 @@ from pixkin_proto.errors import (
 from pixkin_proto.names import check_id, check_name, resolve_descriptor
 from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
-from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Verification
+from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, ItemUpdate, Vectors, Verification
 from pixkin_scoring.plan import DescriptorChoice, Plan, check_parts
 from pixkin_scoring.rerankers.warming import warm_rerankers
 from pixkin_scoring.results import SearchResult
@@ -56,10 +56,17 @@ from pixkin_scoring.stores.layout import IndexLayout
 from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
 from pixkin_server.changes import file_state
 from pixkin_server.counts import MAX_DESCRIPTORS, MAX_EXAMPLES, check_count
-from pixkin_server.deriving import completed, derivations
+from pixkin_server.deriving import (
+    check_derivable,
+    completed,
+    derivations,
+    lost_derivation,
+    root_of,
+    underivable,
+)
 from pixkin_server.faults import known_error
 from pixkin_server.forks import check_owner, check_scans
-from pixkin_server.indexing import by_full_name, encoded
+from pixkin_server.indexing import checked_vectors, encoded
 from pixkin_server.loading import LOAD_SECONDS, Loading
 from pixkin_server.timeouts import DEFAULT_TIMEOUT, check_timeout
 from pixkin_server.waiting import wait
@@ -212,14 +219,24 @@ class Engine:
             return QueryVector(vectors=vectors, weight=query.weight)
         if query.vectors is None:
             return QueryVector(id=check_id(query.id), weight=query.weight)
-        return QueryVector(vectors=dict(by_full_name(query.vectors, described)), weight=query.weight)
+        return QueryVector(vectors=self._given_for(query.vectors, described, wanted), weight=query.weight)
+
+    def _given_for(
+        self, vectors: Vectors, described: Collection, wanted: list[Descriptor]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Vectors of a query by full name, with those that are compared and derived of one that came."""
+        found = checked_vectors(vectors, described)
+        if any(not each.fingerprint and each.name not in found for each in wanted):
+            found = completed(found, derivations(self.store, described))
+        return dict(found)
 
     def _embed_for(
         self, query: Query, described: Collection, wanted: list[Descriptor], watch: Stopwatch, deadline: float
     ) -> dict[str, NDArray[np.float32]]:
         derived = derivations(self.store, described)
         known = {descriptor.name: descriptor for descriptor in described.descriptors}
-        sources = [known[derived[d.name].source] if d.name in derived else d for d in wanted]
+        check_derivable(described, derived, (descriptor.name for descriptor in wanted))
+        sources = [known[root_of(descriptor.name, derived)] for descriptor in wanted]
         if any(not descriptor.fingerprint for descriptor in sources):
             raise InvalidArgument(
                 f"collection {described.name} holds imported vectors and has no extractor; query by id or by vector"
@@ -481,9 +498,11 @@ class Engine:
         return [file_state(known.get(item), facts, checksum=checksum) for item, facts in files]
 
     def verify(self, name: str) -> Verification:
-        """Check a collection's stored data, and that its extractors are at hand."""
+        """Check a collection's stored data, that its extractors are at hand, and that derived vectors can be made."""
         described = self.store.describe(name)
         found = self.store.verify(name)
+        lost = [lost_derivation(name, each) for each in underivable(described, derivations(self.store, described))]
+        found = replace(found, problems=(*found.problems, *lost))
         try:
             self._collection_encoders(described, self._deadline(None))
         except PixkinError as error:

@@ -16,12 +16,12 @@ from pixkin_embedding.encoder import Encoder
 from pixkin_embedding.images import decode, thumbnail
 from pixkin_embedding.limits import Limits
 from pixkin_embedding.preprocessing import prepare
-from pixkin_proto.errors import DimensionMismatch, InvalidArgument, InvalidImage
+from pixkin_proto.errors import DimensionMismatch, InvalidArgument, InvalidImage, StoreFormat
 from pixkin_proto.names import resolve_descriptor
 from pixkin_scoring.items import AddResult, Collection, FileFacts, Item, Vectors
 
 from pixkin_server.api import NewItem
-from pixkin_server.deriving import Derivation, completed
+from pixkin_server.deriving import Derivation, completed, lost_derivation, underivable
 from pixkin_server.faults import known_error
 from pixkin_server.files import read_picture
 
@@ -83,15 +83,24 @@ def encoded(
     A None among the items (nothing waits) hands out everything in flight and is passed on; a refusal keeps its place.
     """
     window = _Window(max(1, WINDOW // max(1, len(encoders))))
+    lost = underivable(collection, derived)
     for new in items:
         if new is not None:
-            window.put(new, pool.submit(_prepare, new, collection, encoders, root, limits, batcher))
+            taken = _refused_for(lost[0], collection, new) if lost else new
+            window.put(taken, pool.submit(_prepare, taken, collection, encoders, root, limits, batcher))
         while window and (new is None or window.full):
             yield _finished(*window.pop(), collection, derived)
         if new is None:
             yield None
     while window:
         yield _finished(*window.pop(), collection, derived)
+
+
+def _refused_for(lost: str, collection: Collection, new: NewItem | AddResult) -> NewItem | AddResult:
+    """Refuse a picture before it is encoded: there would be no vector for the descriptor that is lost."""
+    if isinstance(new, AddResult) or new.image is None:
+        return new
+    return AddResult(new.id, "refused", StoreFormat(lost_derivation(collection.name, lost)))
 
 
 def by_full_name(vectors: Vectors, collection: Collection) -> Vectors:
@@ -120,7 +129,7 @@ def _prepare(
         id=new.id, labels=new.labels, attributes=new.attributes, source=new.source, root=root, file=new.file
     )  # fmt: skip
     if new.image is None:
-        return _Prepared(replace(item, vectors=_given(new.vectors, collection)), {})
+        return _Prepared(replace(item, vectors=checked_vectors(new.vectors, collection)), {})
     if not encoders:
         raise InvalidImage(
             "unsupported_format",
@@ -140,8 +149,11 @@ def _prepare(
     return _Prepared(item, {encoder.extractor.name: batcher.submit(encoder, tensor) for encoder, tensor in pairs})
 
 
-def _given(vectors: Vectors, collection: Collection) -> Vectors:
-    """Vectors by full name; those of a wrong length are refused before a batch of them fills the memory."""
+def checked_vectors(vectors: Vectors, collection: Collection) -> Vectors:
+    """Return vectors by full name; those of a wrong length are refused before a batch of them fills the memory.
+
+    Raises UnknownDescriptor, DimensionMismatch, and InvalidArgument when two names stand for one descriptor.
+    """
     found = by_full_name(vectors, collection)
     for descriptor in collection.descriptors:
         vector = found.get(descriptor.name)

@@ -67,9 +67,10 @@ def import_vectors(
         raise InvalidArgument(f"there are {len(vectors):,} vectors and {len(ids):,} ids; each vector has one")
     known = {each.name: each.dim for each in collection.descriptors}
     name = resolve_descriptor(descriptor, list(known))
-    if len(known) > 1:
+    needed = [each for each in known if each not in collection.derived]
+    if needed != [name]:
         raise InvalidArgument(
-            f"an item of {collection.name} has vectors for {', '.join(known)}; vectors for {name} alone make none"
+            f"an item of {collection.name} has vectors for {', '.join(needed)}; vectors for {name} alone make none"
         )
     if known[name] != vectors.shape[1]:
         raise DimensionMismatch(name, expected=known[name], got=vectors.shape[1])

@@ -274,6 +274,7 @@ class Collection(_message.Message):
     LAYOUT_FIELD_NUMBER: _builtins.int
     VECTOR_GENERATION_FIELD_NUMBER: _builtins.int
     INCARNATION_FIELD_NUMBER: _builtins.int
+    DERIVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     items: _builtins.int
@@ -312,6 +313,10 @@ class Collection(_message.Message):
     def layout(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """How the store keeps the collection, for people."""
 
+    @_builtins.property
+    def derived(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Descriptors that are computed of others, whether or not the collection knows how any more; see Verify."""
+
     def __init__(
         self,
         *,
@@ -328,10 +333,11 @@ class Collection(_message.Message):
         layout: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         vector_generation: _builtins.int = ...,
         incarnation: _builtins.str = ...,
+        derived: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "descriptors", b"descriptors", "generation", b"generation", "incarnation", b"incarnation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails", "vector_generation", b"vector_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "approximate_by_index", b"approximate_by_index", "bytes", b"bytes", "derived", b"derived", "descriptors", b"descriptors", "generation", b"generation", "incarnation", b"incarnation", "items", b"items", "layout", b"layout", "name", b"name", "roots", b"roots", "store", b"store", "thumbnails", b"thumbnails", "vector_generation", b"vector_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

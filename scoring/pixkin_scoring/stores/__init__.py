@@ -8,7 +8,8 @@ from __future__ import annotations
 import builtins
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -148,11 +149,19 @@ class Store(Protocol):
         descriptor: Descriptor,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
-        """Add a descriptor to all items from blocks of (ids, vectors).
+        """Add a descriptor to all items from blocks of (ids, vectors), with the attachments that it needs, by key.
 
-        All items must be covered, else InvalidArgument and nothing is stored.
+        All items must be covered, else InvalidArgument and nothing is stored. The descriptor is there with all that
+        belongs to it, or it is not there, also after an accident.
+        """
+
+    def remove_descriptor(self, name: str, descriptor: str, *, deadline: float) -> None:
+        """Remove a descriptor with its vectors and attachments (see `keys_of`).
+
+        Raises UnknownDescriptor, and InvalidArgument for the only one of a collection.
         """
 
     def put_vectors(
@@ -161,10 +170,12 @@ class Store(Protocol):
         descriptor: str,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
         """Replace the vectors of some items for one descriptor, from blocks of (ids, vectors); all of them or none.
 
+        The attachments are put when the vectors are; in a cluster, an accident may leave the old ones.
         Raises UnknownDescriptor, UnknownItem, DimensionMismatch, NotFinite, InvalidArgument.
         """
 

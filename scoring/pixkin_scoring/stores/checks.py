@@ -62,6 +62,13 @@ def id_taken(name: str) -> InvalidId:
     return InvalidId(f"the new id {name!r} is taken; remove that item first or choose another id")
 
 
+def only_descriptor(name: str, descriptor: str) -> InvalidArgument:
+    """Return the error of removing the last descriptor of a collection."""
+    return InvalidArgument(
+        f"{descriptor} is the only descriptor of {name}; delete it all with: pixkin index drop {name}"
+    )
+
+
 def _check_labels(labels: Iterable[str]) -> None:
     for label in labels:
         if not 1 <= _check_text("label", label) <= MAX_LABEL_BYTES:

@@ -10,12 +10,14 @@ from pixkin_proto.errors import CollectionExists, InvalidArgument, PixkinError, 
 
 from pixkin_scoring.items import AddResult, Collection, Item
 from pixkin_scoring.stores import Store
+from pixkin_scoring.stores.keys import augmentation_key, derivation_key
 from pixkin_scoring.stores.layout import IndexLayout
 
 PAGE = 256
 PAGE_BYTES = 8 << 20  # of vectors in one page
 
 Told = Callable[[int], object]
+Derived = Mapping[str, Mapping[str, bytes]]
 
 
 @dataclass
@@ -50,7 +52,8 @@ def copy(
 ) -> Copied:
     """Copy a collection: descriptors with their fingerprints, items, thumbnails and vectors, bit for bit.
 
-    A page of items is in memory at a time. Attachments, which are derived from the vectors, are left behind.
+    A page of items is in memory at a time. What derived descriptors are computed by goes along, first; other
+    attachments, which can be made again, are left behind.
 
     Args:
         source: the store of the collection.
@@ -68,7 +71,9 @@ def copy(
         InvalidArgument: the copy would be the collection itself, or was begun with another layout.
     """
     original = source.describe(name)
-    made = _made(target, original, new_name or name, layout, resume=resume, same=source.name == target.name)
+    derived = _derived(source, original)
+    made = _made(target, original, derived, new_name or name, layout, resume=resume, same=source.name == target.name)
+    made = _with_derived(target, original, derived, made, deadline)
     copied = Copied(made)
     wanted = _wanted(source, original, target if made.items else None, made.name, copied, told)
     for result in target.add(made.name, wanted, deadline=deadline):
@@ -82,18 +87,28 @@ def copy(
 
 
 def _made(
-    target: Store, original: Collection, name: str, layout: IndexLayout | None, *, resume: bool, same: bool
+    target: Store,
+    original: Collection,
+    derived: Derived,
+    name: str,
+    layout: IndexLayout | None,
+    *,
+    resume: bool,
+    same: bool,
 ) -> Collection:
-    """The collection to fill: a new one, or that of a copy that was begun."""
+    """The collection to fill: a new one, without derived descriptors, or that of a copy that was begun."""
     if same and name == original.name:
         raise InvalidArgument(f"{name} cannot be copied to itself; name another store, or another name")
     try:
         there = target.describe(name)
     except UnknownCollection:
-        return target.create(name, original.descriptors, thumbnails=original.thumbnails, layout=layout)
+        plain = [each for each in original.descriptors if each.name not in derived]
+        return target.create(name, plain, thumbnails=original.thumbnails, layout=layout)
     if not resume:
         raise _exists(there, "go on with a copy that was interrupted with --resume, or choose another name")
-    if set(there.descriptors) != set(original.descriptors) or there.thumbnails != original.thumbnails:
+    wanted, have = set(original.descriptors), set(there.descriptors)
+    to_come = {each for each in wanted if each.name in derived and not there.items}
+    if not wanted - to_come <= have <= wanted or there.thumbnails != original.thumbnails:
         raise _exists(there, "it is no copy of this one: its descriptors or thumbnails are others; choose another name")
     if layout is not None and not layout.described().items() <= dict(there.layout).items():
         raise InvalidArgument(
@@ -101,6 +116,33 @@ def _made(
             f"pixkin index reindex {name}"
         )
     return there
+
+
+def _derived(source: Store, original: Collection) -> Derived:
+    """Return the attachments that derived descriptors are computed by, by their names and keys."""
+    found: dict[str, dict[str, bytes]] = {}
+    for name in (descriptor.name for descriptor in original.descriptors if not descriptor.fingerprint):
+        keys = derivation_key(name), augmentation_key(name)
+        kept = {key: stored[0] for key in keys if (stored := source.get_attachment(original.name, key))}
+        if kept:
+            found[name] = kept
+    return found
+
+
+def _with_derived(
+    target: Store, original: Collection, derived: Derived, made: Collection, deadline: float
+) -> Collection:
+    """Give the copy the derived descriptors that it lacks, and what they are computed by where that is another."""
+    for descriptor in (each for each in original.descriptors if each.name in derived):
+        kept = derived[descriptor.name]
+        if descriptor not in made.descriptors:
+            target.add_descriptor(made.name, descriptor, (), attachments=kept, deadline=deadline)
+            continue
+        for key, data in kept.items():
+            there = target.get_attachment(made.name, key)
+            if there is None or there[0] != data:
+                target.put_attachment(made.name, key, data, deadline=deadline)
+    return target.describe(made.name)
 
 
 def _exists(there: Collection, todo: str) -> PixkinError:

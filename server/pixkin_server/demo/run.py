@@ -138,7 +138,7 @@ def _make_collection(engine: Engine, place: Place, root: str) -> None:
 def _is_usable(engine: Engine, name: str, root: str) -> bool:
     described = engine.describe(name)
     here = {extractor.fingerprint for extractor in engine.directory.list().values()}
-    made_by = {descriptor.extractor: descriptor.fingerprint for descriptor in described.descriptors}
+    made_by = {each.extractor: each.fingerprint for each in described.descriptors if each.fingerprint}
     return set(described.roots) <= {root} and list(made_by) == [EXTRACTOR] and set(made_by.values()) <= here
 
 

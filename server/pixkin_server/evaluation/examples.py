@@ -19,13 +19,16 @@ class Examples:
     """Makes queries for one collection.
 
     images: folder of the pictures, where the collection's own sources cannot be read here · keep: whether a picture is
-    encoded once by every extractor of the collection and its vectors are kept, for many searches with it.
+    encoded once by every extractor of the collection and its vectors are kept, for many searches with it; those of
+    derived descriptors are computed of these by the search.
     """
 
     def __init__(self, service: Service, collection: str, *, images: Path | None = None, keep: bool = False) -> None:
         self._service, self._collection, self._images = service, collection, images
-        descriptors = service.describe(collection).descriptors
+        described = service.describe(collection)
+        descriptors = described.descriptors
         self._known = frozenset(descriptor.name for descriptor in descriptors)
+        self._derived = described.derived
         self._extractors = sorted({descriptor.extractor for descriptor in descriptors if descriptor.fingerprint})
         self._kept: dict[str, Vectors] | None = {} if keep else None
         self._files: dict[str, str] | None = None
@@ -36,7 +39,9 @@ class Examples:
             return self._picture(judged)
         if judged.collection and judged.collection != self._collection:
             stored = self._service.get(judged.collection, judged.item, vectors=True).vectors
-            return Query(vectors={name: vector for name, vector in stored.items() if name in self._known})
+            known = {name: vector for name, vector in stored.items() if name in self._known}
+            # The other collection may derive by another whitening: what is derived here is computed here.
+            return Query(vectors={name: known[name] for name in known.keys() - self._derived} or known)
         return Query(id=judged.item)
 
     def file(self, judged: JudgedQuery) -> Path | None:

@@ -56,6 +56,7 @@ def collection_to_proto(collection: Collection) -> collections_pb2.Collection:
         layout=dict(collection.layout),
         vector_generation=collection.vector_generation,
         incarnation=collection.incarnation,
+        derived=sorted(collection.derived),
     )
 
 
@@ -74,6 +75,7 @@ def collection_from_proto(message: collections_pb2.Collection) -> Collection:
         layout=dict(message.layout),
         vector_generation=message.vector_generation,
         incarnation=message.incarnation,
+        derived=frozenset(message.derived),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from pixkin_scoring.filters import Filter
 from pixkin_scoring.items import Candidates, Collection
 from pixkin_scoring.query import ScoringQuery
 from pixkin_scoring.stores.embedded import reading
-from pixkin_scoring.stores.embedded.database import Database, generation, incarnation, stated
+from pixkin_scoring.stores.embedded.database import Database, derived_tables, generation, incarnation, stated
 
 if TYPE_CHECKING:
     from pixkin_scoring.stores.embedded.matrix import Matrix
@@ -53,9 +54,10 @@ class OpenCollection:
             known = self._described
             now = generation(connection)
             if known is None or known.generation != now:
+                declared, derived = reading.tables(connection), derived_tables(connection)
                 known = Collection(
                     name=self._path.stem,
-                    descriptors=tuple(reading.tables(connection).values()),
+                    descriptors=tuple(declared.values()),
                     items=connection.execute("SELECT count(*) FROM items").fetchone()[0],
                     generation=now,
                     vector_generation=connection.execute(VECTORS_WRITTEN).fetchone()[0],
@@ -64,6 +66,7 @@ class OpenCollection:
                     store=self._store,
                     # The file's number too: a backup that was put in the place of the file has the other number.
                     incarnation=f"{incarnation(connection):x}-{self._file.st_ino:x}",
+                    derived=frozenset(each.name for table, each in declared.items() if table in derived),
                 )
                 self._described = known
             return known
@@ -79,6 +82,7 @@ class OpenCollection:
         with self._searching:
             with self._scanned.transaction() as connection:
                 table, descriptor = reading.table_of(connection, query.descriptor)
+                self._forget_removed(connection)
                 matrix = self._matrix(table, descriptor)
                 matrix.refresh(connection, generation(connection))
                 rows = reading.matching_rows(connection, filters) if filters else None
@@ -90,6 +94,10 @@ class OpenCollection:
             self._matrices.clear()
             self.database.close()
             self._scanned.close()
+
+    def _forget_removed(self, connection: sqlite3.Connection) -> None:
+        for table in self._matrices.keys() - reading.tables(connection):
+            del self._matrices[table]
 
     def _matrix(self, table: str, descriptor: Descriptor) -> Matrix:
         from pixkin_scoring.stores.embedded.matrix import Matrix

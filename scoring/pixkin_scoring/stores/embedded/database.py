@@ -1,6 +1,7 @@
 """One SQLite file per collection: its tables, how it is made, opened, and used in transactions.
 
-meta          generation, whether thumbnails are kept, and a number that no other collection of the name has had
+meta          generation, whether thumbnails are kept, a number that no other collection of the name has had, and the
+              highest number of a descriptor when one was removed; which tables of vectors are computed of others
               checksum of what is declared; `upgraded`: up to this generation a file of format 1 may lack checksums
 descriptors   declarations; `number` names the table of the vectors
 items         facts; a row number is never used twice; `changed` is the generation that last wrote vectors or id
@@ -61,6 +62,11 @@ CREATE INDEX attributes_text ON attributes(key, text, row);
 CREATE INDEX attributes_number ON attributes(key, number, row);
 CREATE TABLE thumbnails(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, jpeg BLOB NOT NULL);
 CREATE TABLE attachments(key TEXT PRIMARY KEY, generation INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER);
+"""
+
+NEXT_NUMBER = """
+SELECT 1 + max(coalesce((SELECT max(number) FROM descriptors), 0),
+               coalesce((SELECT value FROM meta WHERE key = 'removed'), 0)) AS number
 """
 
 
@@ -169,16 +175,36 @@ def file_bytes(path: Path) -> int:
 
 def add_descriptor(connection: sqlite3.Connection, descriptor: Descriptor) -> str:
     """Declare a descriptor and make the table of its vectors; returns the table's name."""
-    declaration = {**asdict(descriptor), "norm": str(descriptor.norm)}
-    number = connection.execute(
+    [(number,)] = connection.execute(NEXT_NUMBER)
+    declaration = {"number": number, **asdict(descriptor), "norm": str(descriptor.norm)}
+    connection.execute(
         f"INSERT INTO descriptors({', '.join(declaration)}) VALUES ({', '.join('?' * len(declaration))})",
         list(declaration.values()),
-    ).lastrowid
+    )
     connection.execute(
         f"CREATE TABLE vectors_{number}(row INTEGER PRIMARY KEY REFERENCES items(row) ON DELETE CASCADE, "
         "vector BLOB NOT NULL, sum REAL NOT NULL, norm REAL NOT NULL, checksum INTEGER)"
     )
     return f"vectors_{number}"
+
+
+def mark_derived(connection: sqlite3.Connection, table: str) -> None:
+    """Note that the vectors of a table are computed of others."""
+    connection.execute("INSERT INTO meta VALUES (?, 1)", [f"derived {table}"])
+
+
+def derived_tables(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the tables whose vectors are computed of others; pixkin 0.1.0 noted none."""
+    marks = connection.execute("SELECT key FROM meta WHERE key LIKE 'derived %'")
+    return frozenset(key.removeprefix("derived ") for (key,) in marks)
+
+
+def forget_descriptor(connection: sqlite3.Connection, table: str, descriptor: Descriptor) -> None:
+    """Delete a declaration and its table, whose name no other gets: a reader may have that one in memory."""
+    connection.execute(f"INSERT OR REPLACE INTO meta SELECT 'removed', number - 1 FROM ({NEXT_NUMBER})")
+    connection.execute("DELETE FROM meta WHERE key = ?", [f"derived {table}"])
+    connection.execute("DELETE FROM descriptors WHERE name = ?", [descriptor.name])
+    connection.execute(f"DROP TABLE {table}")
 
 
 def generation(connection: sqlite3.Connection) -> int:

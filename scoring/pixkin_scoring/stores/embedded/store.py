@@ -7,10 +7,11 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,12 +249,18 @@ class EmbeddedStore:
         descriptor: Descriptor,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
-        """Add a descriptor to all items from blocks of (ids, vectors), in one transaction."""
+        """Add a descriptor to all items, with its attachments, in one transaction."""
         check_descriptor(descriptor)
         with self._writing(name, deadline) as database, database.transaction() as connection:
-            writing.put_descriptor(connection, name, descriptor, blocks)
+            writing.put_descriptor(connection, name, descriptor, blocks, attachments)
+
+    def remove_descriptor(self, name: str, descriptor: str, *, deadline: float) -> None:
+        """Remove a descriptor with its vectors and attachments, in one transaction."""
+        with self._writing(name, deadline) as database, database.transaction() as connection:
+            writing.remove_descriptor(connection, name, descriptor)
 
     def put_vectors(
         self,
@@ -261,16 +268,18 @@ class EmbeddedStore:
         descriptor: str,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
-        """Replace the vectors of some items for one descriptor, in one transaction."""
+        """Replace the vectors of some items for one descriptor, and put attachments, in one transaction."""
         with self._writing(name, deadline) as database, database.transaction() as connection:
             writing.put_vectors(connection, name, descriptor, blocks)
+            writing.put_attachments(connection, attachments)
 
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""
         with self._writing(name, deadline) as database, database.transaction() as connection:
-            writing.put_attachment(connection, key, data)
+            writing.put_attachments(connection, {key: data})
 
     def get_attachment(self, name: str, key: str) -> tuple[bytes, int] | None:
         """Return an attachment and the generation it was put at; None when there is none."""

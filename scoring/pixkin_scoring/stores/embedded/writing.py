@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,18 @@ from pixkin_proto.errors import InvalidArgument, PixkinError, UnknownItem, liste
 from pixkin_proto.names import check_id
 
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
-from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken
+from pixkin_scoring.stores.checks import check_facts, check_item, check_root, id_taken, only_descriptor
 from pixkin_scoring.stores.embedded.checksums import of_values, seal_items
-from pixkin_scoring.stores.embedded.database import add_descriptor, generation, raise_generation, stated
+from pixkin_scoring.stores.embedded.database import (
+    add_descriptor,
+    forget_descriptor,
+    generation,
+    mark_derived,
+    raise_generation,
+    stated,
+)
 from pixkin_scoring.stores.embedded.reading import IN_JSON, as_json, chunks, items, rows_of, table_of, tables
+from pixkin_scoring.stores.keys import keys_of
 
 Blocks = Iterable[tuple[list[str], NDArray[np.float32]]]
 """Ids and their vectors (n, d) float32, block by block."""
@@ -102,13 +110,20 @@ def remove_items(connection: sqlite3.Connection, ids: Iterable[str]) -> list[str
     return removed
 
 
-def put_descriptor(connection: sqlite3.Connection, name: str, descriptor: Descriptor, blocks: Blocks) -> None:
-    """Declare a descriptor of collection `name` and write its vectors.
+def put_descriptor(
+    connection: sqlite3.Connection,
+    name: str,
+    descriptor: Descriptor,
+    blocks: Blocks,
+    attachments: Mapping[str, bytes],
+) -> None:
+    """Declare a descriptor of collection `name`, write its vectors and put what it is computed by.
 
     Raises InvalidArgument when it is there already or an item is left out, UnknownItem, DimensionMismatch, NotFinite.
     """
     if descriptor.name in {known.name for known in tables(connection).values()}:
         raise InvalidArgument(f"{name} has a descriptor {descriptor.name} already; choose another name")
+    _remove_attachments(connection, descriptor.name)
     table = add_descriptor(connection, descriptor)
     for ids, vectors in blocks:
         _put_block(connection, name, table, descriptor, ids, vectors)
@@ -120,6 +135,9 @@ def put_descriptor(connection: sqlite3.Connection, name: str, descriptor: Descri
             "give one for every item of the collection"
         )
     raise_generation(connection)
+    if attachments:
+        mark_derived(connection, table)
+    put_attachments(connection, attachments)
 
 
 def put_vectors(connection: sqlite3.Connection, name: str, descriptor: str, blocks: Blocks) -> None:
@@ -136,11 +154,25 @@ def put_vectors(connection: sqlite3.Connection, name: str, descriptor: str, bloc
         seal_items(connection, rows)
 
 
-def put_attachment(connection: sqlite3.Connection, key: str, data: bytes) -> None:
-    """Keep bytes with the collection, and the generation that this write makes."""
-    now = raise_generation(connection)
-    values = (key, now, data)
-    connection.execute("INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?)", [*values, of_values(values)])
+def put_attachments(connection: sqlite3.Connection, attachments: Mapping[str, bytes]) -> None:
+    """Keep bytes with the collection by key, and the generation that this write makes."""
+    for key, data in attachments.items():
+        now = raise_generation(connection)
+        values = (key, now, data)
+        connection.execute("INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?)", [*values, of_values(values)])
+
+
+def remove_descriptor(connection: sqlite3.Connection, name: str, descriptor: str) -> None:
+    """Remove a descriptor of collection `name` with its vectors and attachments.
+
+    Raises UnknownDescriptor, and InvalidArgument for the only one.
+    """
+    table, declared = table_of(connection, descriptor)
+    if len(tables(connection)) == 1:
+        raise only_descriptor(name, declared.name)
+    forget_descriptor(connection, table, declared)
+    _remove_attachments(connection, declared.name)
+    raise_generation(connection)
 
 
 def write_vectors(
@@ -159,6 +191,10 @@ def sums_and_norms(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], N
     """Return the sums and Euclidean norms, (n,) float64 each, of vectors (n, d) float32."""
     wide = vectors.astype(np.float64)
     return wide.sum(axis=1), np.sqrt(np.einsum("ij,ij->i", wide, wide))
+
+
+def _remove_attachments(connection: sqlite3.Connection, descriptor: str) -> None:
+    connection.execute(f"DELETE FROM attachments WHERE key {IN_JSON}", [as_json(keys_of(descriptor))])
 
 
 def _put_block(

@@ -62,6 +62,18 @@ def put(connection: Connection, index: Index, key: str, data: bytes, *, deadline
     )
 
 
+def remove(connection: Connection, collection: str, keys: list[str], *, deadline: float) -> bool:
+    """Delete the attachments that there are of these keys, heads first; returns whether there was any."""
+    heads = {key: head for key in keys if (head := get_head(connection, collection, key, deadline=deadline))}
+    gone = [Action("delete", key) for key in heads]
+    gone += [Action("delete", _chunk_id(key, head.sha256, number)) for key, head in heads.items()
+             for number in range(head.chunks)]  # fmt: skip
+    for answer in send(connection, attachments_index(collection), gone, deadline=deadline) if gone else ():
+        if answer.error:
+            raise item_error(answer.status, answer.error)
+    return bool(heads)
+
+
 def put_chunks(connection: Connection, collection: str, key: str, data: bytes, *, deadline: float) -> str:
     """Store the bytes under their own hash, which they are not yet known by; returns it."""
     index = attachments_index(collection)

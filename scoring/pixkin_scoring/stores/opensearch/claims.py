@@ -27,8 +27,13 @@ from pixkin_scoring.stores.opensearch.faults import IndexMissing
 from pixkin_scoring.stores.opensearch.index import Index, find_index
 from pixkin_scoring.stores.opensearch.mapping import claim_alias, free_alias, write_alias
 
-REINDEX, ROLLBACK, DECLARE = "reindex", "rollback", "declare"
-SAID = {REINDEX: "`index reindex`", ROLLBACK: "`index rollback`", DECLARE: "the adding of a descriptor"}
+REINDEX, ROLLBACK, DECLARE, UNDECLARE = "reindex", "rollback", "declare", "undeclare"
+SAID = {
+    REINDEX: "`index reindex`",
+    ROLLBACK: "`index rollback`",
+    DECLARE: "the adding of a descriptor",
+    UNDECLARE: "the removal of a descriptor",
+}
 SHORT_SECONDS = 300.0
 """After so long the claim of a command that needs seconds was left by one that was killed, and the next takes it."""
 PAUSE = 0.1

@@ -1,9 +1,9 @@
-"""Adding a descriptor to every item of a collection, and replacing vectors of one that is there."""
+"""Adding a descriptor to every item of a collection, replacing vectors of one that is there, and removing one."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import IO
 
@@ -13,7 +13,9 @@ from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import InvalidArgument, StoreUnavailable, UnknownItem, listed
 
 from pixkin_scoring.items import Item
-from pixkin_scoring.stores.checks import check_item
+from pixkin_scoring.stores.checks import check_item, only_descriptor
+from pixkin_scoring.stores.keys import keys_of
+from pixkin_scoring.stores.opensearch import attachments as kept
 from pixkin_scoring.stores.opensearch.answers import acknowledged
 from pixkin_scoring.stores.opensearch.bulk import Action, Answer, patient, send
 from pixkin_scoring.stores.opensearch.connection import Connection
@@ -23,7 +25,7 @@ from pixkin_scoring.stores.opensearch.index import Index
 from pixkin_scoring.stores.opensearch.mapping import vector_properties
 from pixkin_scoring.stores.opensearch.reading import chunks, get_documents, get_items, item_ids
 from pixkin_scoring.stores.opensearch.twins import spaces_of
-from pixkin_scoring.stores.opensearch.versions import declare
+from pixkin_scoring.stores.opensearch.versions import declare, other_versions, undeclare
 from pixkin_scoring.stores.opensearch.writing import GONE, MAX_TRIES, known_documents
 
 BATCH = 256
@@ -31,9 +33,15 @@ Blocks = Iterable[tuple[list[str], NDArray[np.float32]]]
 
 
 def put_descriptor(
-    connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, *, deadline: float
+    connection: Connection,
+    index: Index,
+    descriptor: Descriptor,
+    blocks: Blocks,
+    attachments: Mapping[str, bytes],
+    *,
+    deadline: float,
 ) -> None:
-    """Check the vectors of all items, write them, then declare the descriptor.
+    """Check the vectors of all items, write them and the attachments, then declare the descriptor.
 
     The vectors wait in a temporary file, so that nothing is written before all of them have been seen; what an accident
     leaves behind is not declared, and the next try overwrites it. Raises InvalidArgument when the descriptor is there
@@ -41,6 +49,7 @@ def put_descriptor(
     """
     if descriptor.name in {known.name for known in index.schema.descriptors}:
         raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} already; choose another name")
+    _check_other_versions(connection, index, descriptor.name)
     properties = vector_properties(descriptor, index.schema.layout)
     with tempfile.TemporaryFile() as file:
         rows = _spooled(connection, index, descriptor, blocks, file, deadline)
@@ -57,13 +66,40 @@ def put_descriptor(
         )
         for ids in chunks(list(rows), BATCH):
             _write(connection, index, descriptor, dict(_read(file, descriptor, ids, rows)), deadline)
-    declare(connection, index, descriptor, deadline=patient(deadline))
+
+    def attach() -> None:
+        left = [key for key in keys_of(descriptor.name) if key not in attachments]
+        kept.remove(connection, index.collection, left, deadline=patient(deadline))
+        _put_attachments(connection, index, attachments, deadline)
+
+    declare(connection, index, descriptor, attach, derived=bool(attachments), deadline=patient(deadline))
+
+
+def remove_descriptor(connection: Connection, index: Index, descriptor: Descriptor, *, deadline: float) -> None:
+    """Take the declaration back, then delete what belongs to it; the vectors go when the index is built anew.
+
+    Raises InvalidArgument for the only descriptor, and where an earlier version of the collection has it.
+    """
+    if len(index.schema.descriptors) == 1:
+        raise only_descriptor(index.collection, descriptor.name)
+    _check_other_versions(connection, index, descriptor.name)
+
+    def detach() -> None:
+        kept.remove(connection, index.collection, keys_of(descriptor.name), deadline=patient(deadline))
+
+    undeclare(connection, index, descriptor.name, detach, deadline=patient(deadline))
 
 
 def put_vectors(
-    connection: Connection, index: Index, descriptor: Descriptor, blocks: Blocks, *, deadline: float
+    connection: Connection,
+    index: Index,
+    descriptor: Descriptor,
+    blocks: Blocks,
+    attachments: Mapping[str, bytes],
+    *,
+    deadline: float,
 ) -> None:
-    """Check vectors of items that are there, then write them in the place of those of a declared descriptor.
+    """Check vectors of items, write them in the place of those of a declared descriptor, then put the attachments.
 
     Raises UnknownItem, DimensionMismatch, NotFinite, InvalidArgument.
     """
@@ -71,6 +107,23 @@ def put_vectors(
         rows = _spooled(connection, index, descriptor, blocks, file, deadline)
         for ids in chunks(list(rows), BATCH):
             _write(connection, index, descriptor, dict(_read(file, descriptor, ids, rows)), deadline)
+    _put_attachments(connection, index, attachments, deadline)
+
+
+def _check_other_versions(connection: Connection, index: Index, descriptor: str) -> None:
+    """Raise InvalidArgument where a rollback could bring the descriptor's vectors back beside other attachments."""
+    have = [other.name for other in other_versions(connection, index)
+            if descriptor in {each.name for each in other.schema.descriptors}]  # fmt: skip
+    if have:
+        raise InvalidArgument(
+            f"{listed(have)} has a descriptor {descriptor} too, and `index rollback` would bring that back; delete "
+            f"what is not in use first: pixkin index prune {index.collection}"
+        )
+
+
+def _put_attachments(connection: Connection, index: Index, attachments: Mapping[str, bytes], deadline: float) -> None:
+    for key, data in attachments.items():
+        kept.put(connection, index, key, data, deadline=patient(deadline))
 
 
 def _spooled(

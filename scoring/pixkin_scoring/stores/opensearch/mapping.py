@@ -45,7 +45,7 @@ class Schema:
     """What pixkin declares of an index, kept in its `_meta`.
 
     token: tells an index that this process made from one of the same name that another made · base: what the generation
-    of the index counts from.
+    of the index counts from · derived: the descriptors that came with what they are computed by of others.
     """
 
     descriptors: tuple[Descriptor, ...]
@@ -53,14 +53,27 @@ class Schema:
     layout: IndexLayout = field(default_factory=IndexLayout)
     token: str = ""
     base: int = 0
+    derived: tuple[str, ...] = ()
 
     def meta(self) -> dict[str, Any]:
         """Return the `_meta` object of the mapping."""
         return {META: {"schema": SCHEMA, **asdict(self)}}
 
-    def with_descriptor(self, descriptor: Descriptor) -> Schema:
+    def with_descriptor(self, descriptor: Descriptor, *, derived: bool = False) -> Schema:
         """Return the schema with one more descriptor."""
-        return replace(self, descriptors=(*self.descriptors, descriptor))
+        names = (*self.derived, descriptor.name) if derived else self.derived
+        return replace(self, descriptors=(*self.descriptors, descriptor), derived=names)
+
+    def without_descriptor(self, name: str) -> Schema:
+        """Return the schema without a descriptor, by its full name, and without what shortens its neighbours."""
+        twins = tuple(twin for twin in self.layout.twins if twin.descriptor != name)
+        return replace(
+            self,
+            descriptors=tuple(each for each in self.descriptors if each.name != name),
+            derived=tuple(each for each in self.derived if each != name),
+            layout=replace(self.layout, twins=twins),
+            base=self.base + 1,  # a change of the declaration alone raises no sequence number
+        )
 
 
 def vector_field(descriptor: str) -> str:
@@ -164,6 +177,7 @@ def read_schema(collection: str, index: str, found: Mapping[str, Any]) -> Schema
             _layout(meta["layout"]),
             str(meta["token"]),
             int(meta["base"]),
+            tuple(map(str, meta.get("derived", ()))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreFormat(

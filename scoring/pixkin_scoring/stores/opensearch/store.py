@@ -7,7 +7,8 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ from pixkin_scoring.stores.opensearch.bulk import PATIENCE_SECONDS, patient
 from pixkin_scoring.stores.opensearch.capabilities import Capabilities, probe
 from pixkin_scoring.stores.opensearch.claims import claim_on, claimed, overtaken
 from pixkin_scoring.stores.opensearch.connection import Connection
-from pixkin_scoring.stores.opensearch.descriptors import put_descriptor, put_vectors
+from pixkin_scoring.stores.opensearch.descriptors import put_descriptor, put_vectors, remove_descriptor
 from pixkin_scoring.stores.opensearch.faults import IndexMissing
 from pixkin_scoring.stores.opensearch.filters import clauses_of
 from pixkin_scoring.stores.opensearch.index import Index, find_index, list_collections
@@ -234,12 +235,19 @@ class OpenSearchStore:
         descriptor: Descriptor,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
-        """Add a descriptor to all items from blocks of (ids, vectors); nothing is declared before all are written."""
+        """Add a descriptor to all items from blocks of (ids, vectors); nothing is declared before all is written."""
         check_descriptor(descriptor)
         with self._writing(name, deadline) as index:
-            put_descriptor(self.connection, index, descriptor, blocks, deadline=deadline)
+            put_descriptor(self.connection, index, descriptor, blocks, attachments, deadline=deadline)
+
+    def remove_descriptor(self, name: str, descriptor: str, *, deadline: float) -> None:
+        """Remove a descriptor with its attachments; its vectors cannot be seen, and go with the next re-index."""
+        with self._writing(name, deadline) as index:
+            found = reading.descriptor_of(index, descriptor)
+            remove_descriptor(self.connection, index, found, deadline=deadline)
 
     def put_vectors(
         self,
@@ -247,11 +255,13 @@ class OpenSearchStore:
         descriptor: str,
         blocks: Iterable[tuple[builtins.list[str], NDArray[np.float32]]],
         *,
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
         deadline: float,
     ) -> None:
         """Replace the vectors of some items for one descriptor; nothing is written before all have been seen."""
         with self._writing(name, deadline) as index:
-            put_vectors(self.connection, index, reading.descriptor_of(index, descriptor), blocks, deadline=deadline)
+            found = reading.descriptor_of(index, descriptor)
+            put_vectors(self.connection, index, found, blocks, attachments, deadline=deadline)
 
     def put_attachment(self, name: str, key: str, data: bytes, *, deadline: float) -> None:
         """Keep bytes with the collection, and the generation that this write makes."""
@@ -430,6 +440,7 @@ class OpenSearchStore:
             layout={"index": index.name, **layout.described()},
             vector_generation=numbers.vector_generation,
             incarnation=index.uuid,
+            derived=frozenset(index.schema.derived),
         )
 
     def _check_layout(self, layout: IndexLayout) -> None:

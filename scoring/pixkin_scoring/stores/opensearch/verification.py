@@ -25,6 +25,8 @@ from pixkin_scoring.stores.opensearch.versions import other_versions, repair
 
 NAMED = 5
 PAGE = 1000
+OWN = ("numbers.", "vectors.", "ann.")
+"""Where fields come as they are needed; those of a descriptor that was removed stay until the index is built anew."""
 
 
 def verify(connection: Connection, index: Index) -> Verification:
@@ -67,7 +69,7 @@ def _mapping_problems(connection: Connection, index: Index) -> Iterator[str]:
         if found.get(field) != kind:
             what = found.get(field, "missing")
             yield f"the mapping was changed by hand: {field} is {what} in place of {kind}; re-index"
-    foreign = [name for name in found if name not in wanted and not name.startswith("numbers.")]
+    foreign = [name for name in found if name not in wanted and not name.startswith(OWN)]
     if foreign:
         yield f"the mapping was changed by hand: it has fields that pixkin does not know: {listed(foreign, most=NAMED)}"
 

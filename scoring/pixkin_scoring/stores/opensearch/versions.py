@@ -26,6 +26,7 @@ from pixkin_scoring.stores.opensearch.claims import (
     DECLARE,
     REINDEX,
     ROLLBACK,
+    UNDECLARE,
     Claim,
     away,
     change_aliases,
@@ -226,8 +227,16 @@ def remove_others(connection: Connection, collection: str) -> list[str]:
     return gone
 
 
-def declare(connection: Connection, index: Index, descriptor: Descriptor, *, deadline: float) -> None:
-    """Write the declaration of a descriptor whose vectors are all stored.
+def declare(
+    connection: Connection,
+    index: Index,
+    descriptor: Descriptor,
+    first: Callable[[], object],
+    *,
+    derived: bool = False,
+    deadline: float,
+) -> None:
+    """Write the declaration of a descriptor whose vectors are all stored; `first` does what else must be there.
 
     Raises StoreReadOnly when another command has replaced the index, and InvalidArgument when one has declared a
     descriptor of the same name.
@@ -236,7 +245,22 @@ def declare(connection: Connection, index: Index, descriptor: Descriptor, *, dea
         now = find_index(connection, index.collection, deadline=deadline)
         if descriptor.name in {known.name for known in now.schema.descriptors}:
             raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} by now; choose another name")
-        _put_meta(connection, replace(now, schema=now.schema.with_descriptor(descriptor)), deadline)
+        first()
+        schema = now.schema.with_descriptor(descriptor, derived=derived)
+        _put_meta(connection, replace(now, schema=schema), deadline)
+
+
+def undeclare(
+    connection: Connection, index: Index, descriptor: str, then: Callable[[], object], *, deadline: float
+) -> None:
+    """Take the declaration of a descriptor back; `then` removes what belongs to it.
+
+    Its vectors stay unseen in the index until that is built anew. Raises StoreReadOnly as `declare` does.
+    """
+    with holding(connection, index, UNDECLARE, alone=False, deadline=deadline):
+        now = find_index(connection, index.collection, deadline=deadline)
+        _put_meta(connection, replace(now, schema=now.schema.without_descriptor(descriptor)), deadline)
+        then()
 
 
 def repair(connection: Connection, index: Index) -> Iterator[str]:

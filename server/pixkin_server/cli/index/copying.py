@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 def copy(collection: str, target: str, new_name: str, resume: bool, **options: Any) -> None:
     """Copy COLLECTION from one store to another of either kind, with its vectors bit for bit.
 
-    Nothing is encoded, so no extractor is needed. Everything that an item has is copied; what was derived from a whole
-    collection (graphs, whitening) is not; what others have added to an index in OpenSearch is not either, and named.
-    The exit status is 3 when some items were refused and the others are copied.
-    Works on stores only, not through a server.
+    Nothing is encoded, so no extractor is needed. Everything that an item has is copied, and what derived and augmented
+    descriptors are computed by. Graphs and whitenings that are attached for searches are not; what others have added to
+    an index in OpenSearch is not either, and named. The exit status is 3 when some items were refused and the others
+    are copied. Works on stores only, not through a server.
     """
     from pixkin_proto.errors import listed
     from pixkin_scoring.stores import copying

@@ -1,4 +1,4 @@
-"""`pixkin index derive`, `augment` and `graph`: what is computed of a descriptor that is stored, for every item."""
+"""`pixkin index derive`, `augment`, `graph`: what is computed of a stored descriptor; `remove-descriptor`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pixkin_server.cli import options as shared
-from pixkin_server.cli.index.report import print_collection
+from pixkin_server.cli.index.report import agreed, print_collection
 from pixkin_server.cli.numbers import REAL, WHOLE
 
 
@@ -35,6 +35,29 @@ def derive(collection: str, descriptor: str, file: Path, name: str, **options: A
     with shared.opened_store(options["store"], insecure=options["insecure"]) as store:
         derive(store, store.describe(collection), descriptor, whitening, name, deadline=math.inf)
         print_collection(store.describe(collection))
+
+
+@click.command(short_help="Remove a derived descriptor from every item of COLLECTION.")
+@click.argument("collection")
+@click.argument("descriptor")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@shared.store_only
+def remove_descriptor(collection: str, descriptor: str, yes: bool, **options: Any) -> None:
+    """Remove DESCRIPTOR from every item of COLLECTION, with its vectors, its graph and what it is computed by.
+
+    It is one that `index derive` or `index augment` has made, or one of several of imported vectors. Works on a store
+    only, not through a server. In OpenSearch the vectors take room until the next `index reindex`.
+    """
+    from pixkin_server.deriving import remove_derived
+
+    shared.refuse_server(options)
+    with shared.opened_store(options["store"], insecure=options["insecure"]) as store:
+        described = store.describe(collection)
+        if not yes:
+            what = f"Remove {descriptor} from {described.items:,} items of {collection}?"
+            agreed(what, otherwise=f"{descriptor} stays")
+        removed = remove_derived(store, described, descriptor, deadline=math.inf)
+    click.echo(f"{removed} is gone")
 
 
 @click.command(short_help="Add a descriptor averaged with that of each item's neighbours.")

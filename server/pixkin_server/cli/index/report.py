@@ -13,6 +13,7 @@ from pixkin_server.cli.folders import tell_what_was_left
 from pixkin_server.cli.output import complain, one_line, print_json, print_table
 
 if TYPE_CHECKING:
+    from pixkin_proto.descriptors import Descriptor
     from pixkin_scoring.items import AddResult, Collection
 
     from pixkin_server.folders import Report
@@ -91,11 +92,17 @@ def print_collection(found: Collection) -> None:
         click.echo(f"  from {one_line(root)}")
     if found.layout:
         click.echo(f"  {' · '.join(f'{what} {how}' for what, how in _ordered(found.layout).items())}")
-    rows = [
-        (d.name, str(d.dim), d.norm, "no" if d.non_negative else "yes", d.default_measure, d.fingerprint[:12])
-        for d in found.descriptors
-    ]
-    print_table(("descriptor", "dim", "norm", "signed", "default measure", "fingerprint"), rows, right=(1,))
+    print_table(
+        ("descriptor", "dim", "norm", "signed", "default measure", "fingerprint"),
+        [_row(descriptor, derived=descriptor.name in found.derived) for descriptor in found.descriptors],
+        right=(1,),
+    )
+
+
+def _row(each: Descriptor, *, derived: bool) -> tuple[str, ...]:
+    made_by = "derived" if derived else each.fingerprint[:12]
+    signed = "no" if each.non_negative else "yes"
+    return each.name, str(each.dim), each.norm, signed, each.default_measure, made_by
 
 
 def collection_json(found: Collection) -> dict[str, Any]:
@@ -103,7 +110,8 @@ def collection_json(found: Collection) -> dict[str, Any]:
     from dataclasses import asdict
 
     approximate = None if found.approximate is None else sorted(found.approximate)
-    return {**asdict(found), "bytes": dict(found.bytes), "approximate": approximate, "layout": _ordered(found.layout)}
+    plain = {"bytes": dict(found.bytes), "approximate": approximate, "derived": sorted(found.derived)}
+    return {**asdict(found), **plain, "layout": _ordered(found.layout)}
 
 
 def _ordered(layout: Mapping[str, str]) -> dict[str, str]:

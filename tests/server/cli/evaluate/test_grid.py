@@ -125,6 +125,24 @@ def test_queries_that_are_pictures_are_the_same_for_all_cells(
         assert cell["per_query"] == pixkin(*evaluate, "--measure", measure, *where).json["per_query"]
 
 
+def test_a_derived_descriptor_is_tried_with_queries_that_are_pictures(
+    pixkin: Cli, made: str, items: Path, where: Where, workplace: Any, tmp_path: Path
+) -> None:
+    paint(tmp_path / "asked" / "red" / "q.png", "red", "grey")
+    pixkin("index", "add", made, items, "--labels-from-folders", *where)
+    store, file = ("--store", workplace.store), tmp_path / "w.npz"
+    assert pixkin("whitening", "fit", made, "--shrink", "0.1", "--dims", "3", "-o", file, *store).status == 0
+    assert pixkin("index", "derive", made, "--whitening", file, "--as", "white", *store).status == 0
+    assert pixkin("index", "augment", made, "--descriptor", "white", "--as", "near", *store).status == 0
+    evaluate = ("evaluate", "labels", made, "--queries", tmp_path / "asked", "--json")
+    found = {cell["plan"]["descriptors"][0]["name"]: cell["per_query"]
+             for cell in pixkin(*evaluate, "--grid", "--measures", "cosine", *where).json}  # fmt: skip
+    assert found.keys() == {"hsv-histogram.histogram", "white", "near"}
+    for descriptor, per_query in found.items():
+        plan = ("--descriptor", descriptor, "--measure", "cosine")
+        assert per_query == pixkin(*evaluate, *plan, *where).json["per_query"]
+
+
 @pytest.mark.parametrize("plan", ["raw", "=--normalise none", "x=--nope", "x=--help", "x=stray", "x='open",
                                   "x=--measure chi2", "x=--filter a=b", "x=--descriptor at"])  # fmt: skip
 def test_a_plan_that_is_none_is_one_line(pixkin: Cli, line: str, where: Where, plan: str) -> None:
