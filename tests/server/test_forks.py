@@ -35,12 +35,13 @@ def inherited(_):
 
 fork = multiprocessing.get_context("fork")
 with fork.Pool(1) as pool:
-    print(pool.map(opened, [0]))
+    print(pool.map_async(opened, [0]).get(30))
 with Engine(store, extractors=extractors, device="cpu") as PARENT:
+    PARENT.warm_up()
     print(search(PARENT))
     with fork.Pool(1) as pool:
-        print(pool.map(opened, [0]))
-        print(pool.map(inherited, [0]))
+        print(pool.map_async(opened, [0]).get(30))
+        print(pool.map_async(inherited, [0]).get(30))
     print(search(PARENT))
 """
 
