@@ -28,7 +28,11 @@ def told(work, *arguments):
 
 def opened(_):
     with Engine(store, extractors=extractors, device="cpu") as engine:
-        return engine.embed(image, extractor="hsv-histogram").vectors and told(search, engine)
+        return engine.embed(image, extractor="hsv-histogram").vectors and told(scan, engine)
+
+def scan(engine):
+    engine.warm_up()
+    return search(engine)
 
 def inherited(_):
     return [told(search, PARENT), told(PARENT.embed, image), told(PARENT.describe, "photos"), told(PARENT.drop, "no")]
