@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.errors import Overloaded
+from pixkin_proto.kept import without_frames
 
 from pixkin_embedding.encoder import Encoder
 
@@ -132,7 +133,7 @@ def _encode(batch: list[_Picture]) -> _Again | None:
                 _encode([each])
             return None
         log.exception("encoding a picture with %s failed", encoder.extractor.name)
-        batch[0].future.set_exception(error)
+        batch[0].future.set_exception(without_frames(error))
         return _Again(encoder, []) if stopped else None
     for row, each in enumerate(batch):
         each.future.set_result({name: matrix[row].copy() for name, matrix in vectors.items()})

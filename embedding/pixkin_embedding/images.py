@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pixkin_proto.errors import InvalidCrop, InvalidImage
+from pixkin_proto.kept import without_frames
 
 from pixkin_embedding.colours import rgb_bands
 from pixkin_embedding.formats import FORMATS, recognise
@@ -64,13 +65,22 @@ def decode(data: bytes, limits: Limits = REQUEST_LIMITS, *, crop: Box | None = N
     name = recognise(data, limits)
     try:
         pixels = _decode(data, name, limits)
-    except InvalidImage:
-        raise
-    except (MemoryError, Image.DecompressionBombError) as error:
-        raise InvalidImage("too_many_pixels", f"the {name} needs too much memory; make it smaller") from error
     except Exception as error:  # decoders of damaged files raise anything, from struct.error to AssertionError
-        raise InvalidImage("corrupt", f"the {name} cannot be decoded: {error}; it is damaged or cut off") from error
-    return pixels if crop is None else crop.of(pixels)
+        refusal = _refusal(name, error)
+    else:
+        return pixels if crop is None else crop.of(pixels)
+    try:
+        raise refusal  # here, where the decoder's error is over: its frames hold the memory of the whole picture
+    finally:
+        del refusal
+
+
+def _refusal(name: str, error: Exception) -> InvalidImage:
+    if isinstance(error, InvalidImage):
+        return without_frames(error)
+    if isinstance(error, MemoryError | Image.DecompressionBombError):
+        return InvalidImage("too_many_pixels", f"the {name} needs too much memory; make it smaller")
+    return InvalidImage("corrupt", f"the {name} cannot be decoded: {error}; it is damaged or cut off")
 
 
 def _decode(data: bytes, name: str, limits: Limits) -> Pixels:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.descriptors import Descriptor
 from pixkin_proto.errors import PixkinError
+from pixkin_proto.kept import without_frames
 
 Attribute = str | float
 """A text, or a number of 64 bits with a fraction (IEEE 754 binary64)."""
@@ -83,11 +84,19 @@ class ItemUpdate:
 
 @dataclass(frozen=True)
 class AddResult:
-    """What became of one item: state is `added`, `replaced`, `updated` or `refused`, the last with the error."""
+    """What became of one item: state is `added`, `replaced`, `updated` or `refused`, the last with the error.
+
+    The error has no traceback: it may be kept, and must not keep the picture that was refused.
+    """
 
     id: str
     state: str
     error: PixkinError | None = None
+
+    def __post_init__(self) -> None:
+        """Take the frames off the error."""
+        if self.error is not None:
+            without_frames(self.error)
 
 
 @dataclass(frozen=True)

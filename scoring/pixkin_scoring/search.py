@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pixkin_proto.axes import Axis
 from pixkin_proto.errors import Deadline, PixkinError, UnknownItem
+from pixkin_proto.kept import without_frames
 
 from pixkin_scoring.costs import COSTS
 from pixkin_scoring.examples import QueryVector, query_vector
@@ -49,9 +50,12 @@ def search(
     Raises the errors of `resolve_plan` and `check_query`, UnknownCollection, UnknownItem and InvalidArgument.
     """
     [outcome] = search_batch(store, [SearchRequest(collection, queries, plan)], deadline=deadline)
-    if isinstance(outcome, PixkinError):
+    if not isinstance(outcome, PixkinError):
+        return outcome
+    try:
         raise outcome
-    return outcome
+    finally:
+        del outcome  # the error holds this frame
 
 
 def search_batch(
@@ -109,7 +113,7 @@ def _outcome(step: Callable[[Any], T], each: Any) -> T | PixkinError:
     try:
         return step(each)
     except PixkinError as error:
-        return error
+        return without_frames(error)
 
 
 def _checked(store: Store, request: SearchRequest, deadline: float) -> _Run:

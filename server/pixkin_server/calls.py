@@ -68,6 +68,7 @@ class Calls:
             raise Deadline("the call") from None
         finally:
             caller.leave()
+            del future  # it holds the error that is raised, and the error this frame
 
     def _done(self) -> None:
         self._waiting -= 1
@@ -133,20 +134,23 @@ class _Stream:
         """Yield what the work yields, and raise what it raises."""
         while (reply := await self._replies.get()) is not _END:
             if isinstance(reply, Exception):
-                raise reply
+                try:
+                    raise reply
+                finally:
+                    del reply  # the error holds this frame
             self._unread.release()
             yield reply
 
     def consume(self, work: Callable[[Iterator[Any]], Iterator[Any]]) -> None:
         """Run the work to its end, in a thread of its own."""
-        outcome: object = _END
         try:
             for reply in work(self._pulled()):
                 self._wait_for_reader()
                 self._reply(reply)
         except Exception as error:  # raised where the replies are awaited
-            outcome = error
-        self._reply(outcome)
+            self._reply(error)
+        else:
+            self._reply(_END)
 
     def _reply(self, reply: object) -> None:
         self._loop.call_soon_threadsafe(self._replies.put_nowait, reply)

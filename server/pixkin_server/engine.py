@@ -180,17 +180,21 @@ class Engine:
 
     def _found(self, encoded: _Encoded, deadline: float) -> SearchResult:
         [outcome] = self._ranked([encoded], deadline)
-        if isinstance(outcome, PixkinError):
+        if not isinstance(outcome, PixkinError):
+            return outcome
+        try:
             raise outcome
-        return outcome
+        finally:
+            del outcome  # the error holds this frame
 
     def _ranked(self, encoded: Sequence[_Encoded], deadline: float) -> list[SearchResult | PixkinError]:
         """Results or errors of searches, in their order."""
         check_scans()
         requests = [each.request for each in encoded]
         if self.store.scans_here:
-            scored = self._scoring.submit(search_batch, self.store, requests, deadline=deadline)
-            found = wait(scored, deadline, "scoring")
+            found = wait(
+                self._scoring.submit(search_batch, self.store, requests, deadline=deadline), deadline, "scoring"
+            )
         else:
             found = search_batch(self.store, requests, deadline=deadline)
         return [
@@ -260,7 +264,8 @@ class Engine:
         watch.lap("prepare")
         pairs = zip(encoders, tensors, strict=True)
         futures = {encoder.extractor.name: self._batcher.submit(encoder, tensor) for encoder, tensor in pairs}
-        vectors = {name: wait(future, deadline, "encode") for name, future in futures.items()}
+        # Each future is handed over: one that stays in this frame is in the traceback of the error that it holds.
+        vectors = {name: wait(futures.pop(name), deadline, "encode") for name in list(futures)}
         watch.lap("encode")
         return vectors
 

@@ -118,6 +118,7 @@ def _single(
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
+                del request  # gRPC's context holds what abort raises, and that this frame, until a full collection
                 await _abort(context, call, error)
             call.replied(reply)
             return reply
@@ -137,6 +138,7 @@ def _streaming(
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # what is not an error of ours is told as INTERNAL, and nothing more
+                del request  # gRPC's context holds what abort raises, and that this frame, until a full collection
                 await _abort(context, call, error)
 
     return guarded

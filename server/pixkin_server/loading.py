@@ -36,7 +36,10 @@ class Loading:
             if fingerprint in self.encoders:
                 return self.encoders[fingerprint]
             coming = self._coming.get(path) or self._begin(path)
-        return wait(coming, deadline, "loading an extractor")
+        try:
+            return wait(coming, deadline, "loading an extractor")
+        finally:
+            del coming  # it holds the error, and the error this frame, with a whole extractor file
 
     def _begin(self, path: Path) -> Future[Encoder]:
         coming: Future[Encoder] = Future()
@@ -53,6 +56,7 @@ class Loading:
         except BaseException as error:  # raised where it is waited for
             self._done(path)
             coming.set_exception(error)
+            del coming  # as above
             return
         with self._lock:
             self.encoders[encoder.extractor.fingerprint] = encoder

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.kept import without_frames
 
 T = TypeVar("T")
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
@@ -39,7 +40,7 @@ class Sending(Generic[T]):
                 try:
                     request = _sendable(self._make_request(item))
                 except PixkinError as error:
-                    self._places.append(Refused(item, error))
+                    self._places.append(Refused(item, without_frames(error)))
                 except ValueError as error:  # protobuf's for what its fields cannot hold
                     self._places.append(Refused(item, InvalidArgument(f"this cannot be sent: {error}")))
                 else:
@@ -50,13 +51,16 @@ class Sending(Generic[T]):
 
     def places(self, replies: Iterator[Any]) -> Iterator[Any]:
         """Yield a reply or a Refused for each item; then raise what the items raised."""
-        for reply in replies:
-            while (refused := self._places.popleft()) is not None:
-                yield refused
-            yield reply
-        yield from (refused for refused in self._places if refused is not None)
-        if self._raised is not None:
-            raise self._raised
+        try:
+            for reply in replies:
+                while (refused := self._places.popleft()) is not None:
+                    yield refused
+                yield reply
+            yield from (refused for refused in self._places if refused is not None)
+            if self._raised is not None:
+                raise self._raised
+        finally:
+            self._raised = None  # its traceback holds this object, and the caller's items
 
 
 def _sendable(request: Any) -> Any:

@@ -26,6 +26,7 @@ from pixkin_proto.errors import (
     UnknownCollection,
     UnknownItem,
 )
+from pixkin_proto.kept import without_frames
 from pixkin_proto.names import check_id, check_name
 
 from pixkin_scoring.filters import Filter
@@ -240,7 +241,7 @@ class EmbeddedStore:
                 opened = self._open(search.collection)
                 found.append(opened.candidates(search.query, search.depth, search.filters, vectors=search.vectors))
             except PixkinError as error:
-                found.append(error)
+                found.append(without_frames(error))
         return found
 
     def add_descriptor(

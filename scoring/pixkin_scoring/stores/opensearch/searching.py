@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.errors import Deadline, InvalidPlan, PixkinError, UnknownCollection
+from pixkin_proto.kept import without_frames
 
 from pixkin_scoring.items import Candidates
 from pixkin_scoring.measures import Better, find_measure
@@ -77,7 +78,7 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
         try:
             body = as_line(_body(connection, index, search, search.reach, after=None, deadline=deadline))
         except PixkinError as error:
-            outcomes[place] = error
+            outcomes[place] = without_frames(error)
             continue
         lines += [as_line({"index": index.collection}), body]
         places.append(place)
@@ -85,7 +86,7 @@ def _find_many(connection: Connection, wanted: Sequence[Wanted], *, deadline: fl
         reply = connection.ask("POST", "/_msearch", lines=lines, deadline=deadline) if lines else {"responses": []}
         replies = part(reply, "responses", list, length=len(places))
     except PixkinError as error:
-        outcomes.update(dict.fromkeys(places, error))
+        outcomes.update(dict.fromkeys(places, without_frames(error)))
         replies, places = [], []
     for place, each in zip(places, replies, strict=True):
         outcomes[place] = _outcome(wanted[place], partial(_read, each, *wanted[place]))
@@ -105,7 +106,7 @@ def _outcome(wanted: Wanted, step: Callable[[], Candidates]) -> Candidates | Pix
     except IndexMissing:
         return UnknownCollection(wanted[1].collection, [])
     except PixkinError as error:
-        return error
+        return without_frames(error)
 
 
 def _candidates(index: Index, search: CandidateSearch, hits: Sequence[Mapping[str, Any]], missing: str) -> Candidates:

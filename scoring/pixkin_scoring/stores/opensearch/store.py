@@ -22,6 +22,7 @@ from pixkin_proto.errors import (
     UnknownItem,
     listed,
 )
+from pixkin_proto.kept import without_frames
 from pixkin_proto.names import check_name
 
 from pixkin_scoring.filters import Filter
@@ -204,9 +205,12 @@ class OpenSearchStore:
         """Return the `depth` best items for one descriptor and measure, with float64 values, ties by id."""
         search = CandidateSearch(name, query, depth, filters, shortlist, allow_partial, vectors)
         [found] = self.candidates_batch([search], deadline=deadline)
-        if isinstance(found, PixkinError):
+        if not isinstance(found, PixkinError):
+            return found
+        try:
             raise found
-        return found
+        finally:
+            del found  # the error holds this frame
 
     def candidates_batch(
         self, searches: Sequence[CandidateSearch], *, deadline: float = math.inf
@@ -219,7 +223,7 @@ class OpenSearchStore:
                 self._scripts.check(search.query.measure, deadline=deadline)
                 wanted[place] = self._index(search.collection, deadline), search
             except PixkinError as error:
-                outcomes[place] = error
+                outcomes[place] = without_frames(error)
         found = searching.find(self.connection, list(wanted.values()), deadline=deadline)
         outcomes.update(zip(wanted, found, strict=True))
         for place, outcome in outcomes.items():
@@ -460,7 +464,7 @@ class OpenSearchStore:
         try:
             index = find_index(self.connection, name, deadline=min(deadline, _soon()))
         except PixkinError as error:
-            return error
+            return without_frames(error)
         if writes:
             claim = claim_on(index)
             return claimed(index, claim) if claim else overtaken(name)

@@ -14,6 +14,7 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 from pixkin_proto.errors import InvalidInput, PixkinError, StoreUnavailable, UnknownItem
+from pixkin_proto.kept import without_frames
 from pixkin_proto.names import check_id
 
 from pixkin_scoring.items import AddResult, Item, ItemUpdate
@@ -153,7 +154,7 @@ def _attempted(
     try:
         return _changing(connection, index, update, known, deadline)
     except (InvalidInput, UnknownItem) as error:
-        return error
+        return without_frames(error)
 
 
 def _is_overtaken(outcome: Outcome) -> bool:
