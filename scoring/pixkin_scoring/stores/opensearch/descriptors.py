@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pixkin_scoring.items import Item
 from pixkin_scoring.stores.checks import check_item, only_descriptor
 from pixkin_scoring.stores.keys import keys_of
 from pixkin_scoring.stores.opensearch import attachments as kept
-from pixkin_scoring.stores.opensearch.answers import acknowledged
+from pixkin_scoring.stores.opensearch.answers import acknowledged, part
 from pixkin_scoring.stores.opensearch.bulk import Action, Answer, patient, send
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.documents import to_document, vector_values
@@ -51,6 +51,8 @@ def put_descriptor(
         raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} already; choose another name")
     _check_other_versions(connection, index, descriptor.name)
     properties = vector_properties(descriptor, index.schema.layout)
+    if "ann" in properties:
+        _check_neighbours(connection, index, descriptor.name, properties["ann"]["properties"], deadline)
     with tempfile.TemporaryFile() as file:
         rows = _spooled(connection, index, descriptor, blocks, file, deadline)
         left_out = [item for item in item_ids(connection, index, deadline=patient(deadline)) if item not in rows]
@@ -119,6 +121,21 @@ def _check_other_versions(connection: Connection, index: Index, descriptor: str)
             f"{listed(have)} has a descriptor {descriptor} too, and `index rollback` would bring that back; delete "
             f"what is not in use first: pixkin index prune {index.collection}"
         )
+
+
+def _check_neighbours(
+    connection: Connection, index: Index, descriptor: str, wanted: Mapping[str, Any], deadline: float
+) -> None:
+    """Raise InvalidArgument where an earlier descriptor of the name has left neighbours of other dimensions."""
+    reply = connection.ask("GET", f"/{index.name}/_mapping", deadline=patient(deadline))
+    fields = part(reply, f"{index.name}.mappings.properties", dict).get("ann", {}).get("properties", {})
+    for key, field in wanted.items():
+        if fields.get(key, field)["dimension"] != field["dimension"]:
+            raise InvalidArgument(
+                f"{index.name} keeps neighbours of {fields[key]['dimension']:,} dimensions of an earlier {descriptor}, "
+                f"this one has {field['dimension']:,}; choose another name, or first: pixkin index reindex "
+                f"{index.collection}"
+            )
 
 
 def _put_attachments(connection: Connection, index: Index, attachments: Mapping[str, bytes], deadline: float) -> None:

@@ -126,3 +126,26 @@ def test_more_dimensions_than_the_index_takes_are_refused_at_once(near: OpenSear
     with pytest.raises(InvalidArgument, match="16,000"):
         near.create("wide", [Descriptor("wide", 20_000)], layout=IndexLayout(ann=True))
     assert "wide" not in near.list()
+
+
+@pytest.mark.slow
+def test_a_descriptor_made_again_with_other_dimensions_is_told_to_wait_for_a_new_index(
+    nodes: Callable[[str], Node],
+) -> None:
+    with closing(open_store(nodes("2.19.1").url)) as store:
+        store.create("again", [Descriptor("plain", 2)], layout=IndexLayout(ann=True))
+        blocks = [(["a"], np.ones((1, 3), np.float32))]
+        try:
+            assert [each.error for each in store.add("again", [Item("a", {"plain": np.ones(2, np.float32)})],
+                                                     deadline=soon())] == [None]  # fmt: skip
+            store.add_descriptor("again", Descriptor("white", 3), blocks, deadline=soon())
+            store.remove_descriptor("again", "white", deadline=soon())
+            assert store.verify("again").problems == ()
+            wider = Descriptor("white", 4), [(["a"], np.ones((1, 4), np.float32))]
+            with pytest.raises(InvalidArgument, match="keeps neighbours of 3 dimensions"):
+                store.add_descriptor("again", *wider, deadline=soon())
+            store.reindex("again", lambda layout: layout)
+            store.add_descriptor("again", *wider, deadline=soon())
+            assert store.fetch("again", "white", ["a"]).shape == (1, 4)
+        finally:
+            store.drop("again")
