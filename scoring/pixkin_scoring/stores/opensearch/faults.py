@@ -72,6 +72,7 @@ class Row:
 
 _FULL = "{where} takes no more data: {reason}; free disk space or add nodes and repeat: what was acknowledged is stored"
 _READ_ONLY = "{where} may be read but not written now: {reason}; lift the block and repeat"
+_UNREADABLE = "{where} holds an index that a block keeps from being read: {reason}; lift the block and repeat"
 _NOT_NOW = "{where} cannot do this now: {reason}; repeat when it is well"
 _BUSY = "{where} has more work than it can take: {reason}; try again later, or with fewer calls at a time"
 _FORBIDDEN = "{where} forbids this to us: {reason}; docs/opensearch-security.md lists the permissions that pixkin needs"
@@ -86,6 +87,8 @@ TABLE = (
     Row(StoreFull, _FULL, type="cluster_block_exception", text="allow delete"),
     Row(StoreFull, _FULL, type="index_create_block_exception"),
     Row(StoreUnavailable, _NOT_NOW, type="cluster_block_exception", text="SERVICE_UNAVAILABLE"),
+    Row(StoreReadOnly, _UNREADABLE, type="cluster_block_exception", text="index read (api)"),
+    Row(StoreReadOnly, _UNREADABLE, type="cluster_block_exception", text="index metadata (api)"),
     Row(StoreReadOnly, _READ_ONLY, type="cluster_block_exception"),
     Row(StoreReadOnly, _READ_ONLY, type="snapshot_in_progress_exception"),
     Row(StoreFull, _FULL, text="maximum shards open"),

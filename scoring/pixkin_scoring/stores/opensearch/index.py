@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pixkin_proto.errors import StoreDenied, StoreFormat, UnknownCollection, listed
+from pixkin_proto.errors import StoreDenied, StoreFormat, StoreReadOnly, StoreUnavailable, UnknownCollection, listed
 from pixkin_proto.names import NAME, check_name
 
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import IndexMissing, not_opensearch
-from pixkin_scoring.stores.opensearch.mapping import META, Schema, loading_door, read_schema, version_of
+from pixkin_scoring.stores.opensearch.mapping import META, VERSION, Schema, loading_door, read_schema, version_of
 
 ABOUT = "*.aliases,*.mappings._meta,*.settings"
+NARROWING = {"filter", "routing", "index_routing", "search_routing"}
+"""What lets an alias show a part of its index; pixkin asks the index for some things and the alias for others."""
 EVERY_STATE = "open,closed,hidden"
 """What `expand_wildcards` must name to leave nothing out."""
 CHUNK = 40
@@ -92,7 +94,23 @@ def find_index(connection: Connection, collection: str, *, deadline: float = mat
     [(name, about)] = found.items()
     if name == collection:
         raise StoreFormat(f"{collection} is an index, and a collection is an alias over {collection}-v0001; rename one")
-    return _index(collection, name, about)
+    if narrowed := sorted(about.get("aliases", {}).get(collection, {}).keys() & NARROWING):
+        raise StoreFormat(
+            f"the alias {collection} was given {listed(narrowed)} by hand, so that a part of {name} would be missing "
+            "without a word; give it again without, and make another alias for that"
+        )
+    index = _index(collection, name, about)
+    if index.closed:
+        raise closed(index)
+    return index
+
+
+def closed(index: Index) -> StoreUnavailable:
+    """Return the error for an index that somebody has closed."""
+    return StoreUnavailable(
+        f"{index.name}, the index of collection {index.collection}, is closed and answers nothing; open it again with: "
+        f"POST /{index.name}/_open"
+    )
 
 
 def find_versions(connection: Connection, collection: str, *, deadline: float = math.inf) -> list[Index]:
@@ -124,21 +142,21 @@ def _about_versions(connection: Connection, collection: str, deadline: float) ->
 def list_collections(connection: Connection, *, deadline: float = math.inf) -> list[str]:
     """Return the names of all collections, sorted.
 
-    One that the role may not read is named as well, and reading it is StoreDenied; so is this where the role may not
-    see the names of all indices that look like one.
+    One that cannot be read is named as well: whose index is closed, hidden or blocked, whose alias is gone, which the
+    role may not see; reading it says why. StoreDenied where the role may not see the names of all indices that look
+    like one.
     """
     # The only call about indices whose answer names at least something, and where the security plugin can leave out
     # what the role may not see (do_not_fail_on_forbidden) in place of refusing it all.
-    reply = connection.ask("GET", "/_resolve/index/*-v*", params={"expand_wildcards": "open"}, deadline=deadline)
-    aliases = {
-        str(index.get("name")): alias
-        for index in part(reply, "indices", list)
-        for alias in index.get("aliases", ())
-        if NAME.fullmatch(alias) and version_of(str(index.get("name")), alias) is not None
+    reply = connection.ask("GET", "/_resolve/index/*-v*", params={"expand_wildcards": EVERY_STATE}, deadline=deadline)
+    versions = {
+        name: collection
+        for name in (str(index.get("name")) for index in part(reply, "indices", list))
+        if NAME.fullmatch(collection := VERSION.split(name)[0]) and version_of(name, collection) is not None
     }
-    names = sorted(aliases)
+    names = sorted(versions)
     chunks = (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
-    return sorted({aliases[name] for chunk in chunks for name in _ours(connection, chunk, deadline)})
+    return sorted({versions[name] for chunk in chunks for name in _ours(connection, chunk, deadline)})
 
 
 def _ours(connection: Connection, names: list[str], deadline: float) -> list[str]:
@@ -146,10 +164,10 @@ def _ours(connection: Connection, names: list[str], deadline: float) -> list[str
     about = {"filter_path": "*.mappings._meta.pixkin.schema,*.settings.index.uuid"}
     try:
         found = connection.ask("GET", f"/{','.join(names)}", params=about, deadline=deadline)
-    except (StoreDenied, IndexMissing) as error:
+    except (StoreDenied, StoreReadOnly, IndexMissing) as error:
         if len(names) > 1:  # of one of them
             return [ours for name in names for ours in _ours(connection, [name], deadline)]
-        return names if isinstance(error, StoreDenied) else []  # the others were dropped since they were named
+        return [] if isinstance(error, IndexMissing) else names  # it was dropped since it was named
     _check_about(found)
     if found.keys() != set(names):
         raise not_opensearch()

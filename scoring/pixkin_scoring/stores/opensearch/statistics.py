@@ -12,7 +12,7 @@ from pixkin_proto.errors import StoreUnavailable
 from pixkin_scoring.stores.opensearch.answers import part
 from pixkin_scoring.stores.opensearch.connection import Connection
 from pixkin_scoring.stores.opensearch.faults import check_search
-from pixkin_scoring.stores.opensearch.index import Index
+from pixkin_scoring.stores.opensearch.index import Index, closed
 from pixkin_scoring.stores.opensearch.mapping import attachments_index
 from pixkin_scoring.stores.opensearch.reading import HAS_ID
 
@@ -36,6 +36,8 @@ def measured(connection: Connection, index: Index, *, deadline: float = math.inf
 
     Every write of a document, by whomever, takes the next sequence number of its shard, so that their sum never stays.
     """
+    if index.closed:
+        raise closed(index)
     names = f"{index.name},{attachments_index(index.collection)}"
     params = {"level": "shards", "ignore_unavailable": "true", "expand_wildcards": "open,hidden"}
     reply = connection.ask("GET", f"/{names}/_stats/store", params=params, deadline=deadline)

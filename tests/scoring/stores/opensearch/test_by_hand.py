@@ -18,6 +18,7 @@ from pixkin_proto.errors import (
     PixkinError,
     ScriptsMissing,
     StoreFormat,
+    StoreReadOnly,
     StoreUnavailable,
     UnknownCollection,
     UnknownItem,
@@ -354,6 +355,6 @@ def test_a_collection_that_is_dropped_under_its_writer_does_not_come_back_as_som
             writer = pool.submit(write, name)
             time.sleep(0.3 + 0.05 * turn)
             store.drop(name)
-            assert isinstance(writer.result(60), UnknownCollection | StoreUnavailable)
+            assert isinstance(writer.result(60), UnknownCollection | StoreUnavailable | StoreReadOnly)
             assert by_hand(store, "GET", f"/{name}*") == {}
             store.create(name, [HUES])
