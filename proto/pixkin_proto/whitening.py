@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixkin_proto.descriptors import MAX_DIM
-from pixkin_proto.errors import InvalidArgument, PixkinError
+from pixkin_proto.errors import DimensionMismatch, InvalidArgument, PixkinError
 from pixkin_proto.names import check_name
 from pixkin_proto.whole_file import write_whole
 
@@ -93,7 +93,7 @@ class Whitening:
         """Return vectors (…, d) projected on the first `dims` components and divided by their length, (…, dims).
 
         whiten: divide by the square roots of the eigenvalues in between. A vector that equals the mean becomes zero.
-        Raises InvalidArgument for more dimensions than there are components.
+        Raises InvalidArgument for more dimensions than there are components, and DimensionMismatch for other vectors.
         """
         return self.applying(dims, whiten=whiten)(np.asarray(vectors, np.float64))
 
@@ -104,6 +104,8 @@ class Whitening:
         rows = self.projection(dims, whiten=whiten)
 
         def applied(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+            if vectors.shape[-1] != len(self.mean):
+                raise DimensionMismatch(self.descriptor, expected=len(self.mean), got=vectors.shape[-1])
             centred = (unit_length(vectors) if self.normalise else vectors) - self.mean
             return unit_length(centred @ rows.T)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pixkin_proto.descriptors import Descriptor
-from pixkin_proto.errors import InvalidArgument, StoreFormat, UnknownDescriptor
-from pixkin_proto.whitening import Whitening
+from pixkin_proto.errors import DimensionMismatch, InvalidArgument, StoreFormat, UnknownDescriptor
+from pixkin_proto.whitening import Whitening, whitening_key, whitening_to_bytes
 from pixkin_scoring.augmentation import Augmentation, augment
 from pixkin_scoring.fitting import Fit, fit_whitening
 from pixkin_scoring.plan import DescriptorChoice, Plan
@@ -183,6 +183,17 @@ def test_a_descriptor_removed_and_made_again_is_another_one_also_for_who_searche
     with pytest.raises(UnknownDescriptor):
         engine.store.fetch(COLLECTION, "white", ["i00"])
     assert_sound(engine)
+
+
+def test_a_whitening_of_other_dimensions_is_refused(tmp_path: Path) -> None:
+    other = Whitening(np.zeros(6), np.eye(6), np.ones(6), "", "plain")
+    with Engine(str(tmp_path / "store")) as engine:
+        fill(engine)
+        with pytest.raises(DimensionMismatch):
+            derive(engine.store, engine.describe(COLLECTION), "plain", other, "white", deadline=math.inf)
+        engine.store.put_attachment(COLLECTION, whitening_key("w"), whitening_to_bytes(other), deadline=math.inf)
+        with pytest.raises(DimensionMismatch):
+            engine.search(COLLECTION, [Query(id="i00")], Plan(rerank=("whiten:name=w",)))
 
 
 def test_what_cannot_be_removed_stays(colours: Engine) -> None:
