@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from pixkin_export.graph import Graph
 from pixkin_export.heads.normalisation import TINY
-from pixkin_export.heads.pooling import POSITIONS
+from pixkin_export.heads.pooling import add_over_positions
 
 Map = NDArray[np.float64]
 EPSILON = 1e-6
@@ -24,11 +24,11 @@ def add_crow(graph: Graph, features: str) -> str:
     add = graph.add
     positive = add("Relu", features)
     summed = add("ReduceSum", positive, np.array([1]), keepdims=1)
-    length = add("ReduceL2", summed, POSITIONS, keepdims=1)
+    length = add_over_positions(graph, "ReduceL2", summed, keepdims=1)
     spatial = add("Sqrt", add("Div", summed, add("Max", length, TINY)))
-    pooled = add("ReduceSum", add("Mul", features, spatial), POSITIONS, keepdims=0)
+    pooled = add_over_positions(graph, "ReduceSum", add("Mul", features, spatial))
     fires = add("Cast", add("Greater", features, np.float32(0)), to=TensorProto.FLOAT)
-    shares = add("Add", add("ReduceMean", fires, POSITIONS, keepdims=0), np.float32(EPSILON))
+    shares = add("Add", add_over_positions(graph, "ReduceMean", fires), np.float32(EPSILON))
     everything = add("ReduceSum", shares, np.array([1]), keepdims=1)
     rarity = add("Relu", add("Log", add("Div", everything, shares)))  # is not negative; so a graph can tell
     return add("Mul", pooled, rarity)

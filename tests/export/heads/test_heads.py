@@ -38,6 +38,8 @@ MAPS: Mapping[str, Maps] = {
     "one channel": _some(2, 1, 6, 5),
     "maps without anything": np.zeros((2, 5, 4, 6), np.float32),
     "the same everywhere": np.full((2, 3, 5, 5), 0.25, np.float32),
+    "large and the same everywhere": np.full((1, 3, 300, 500), 211.7, np.float32)
+    * np.float32([[[[1]], [[0.3]], [[7]]]]),
     "nothing positive": -abs(_some(2, 4, 5, 6)),
     "one map without anything": np.maximum(_some(2, 4, 6, 6), 0) * np.array([1, 0, 1, 1], np.float32)[:, None, None],
 }
