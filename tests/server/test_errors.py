@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from typing import Any
 
 import grpc
@@ -217,11 +216,9 @@ def test_every_status_that_grpc_gives_by_itself_is_an_error_of_ours(broken: Any,
 
 
 def test_an_error_with_the_longest_sentence_and_data_passes_the_wire(stubs: Any, refusal: Any) -> None:
-    began = time.perf_counter()
     query = search_pb2.Query(id="\U0001f600" * 128)
     plan = search_pb2.Plan(descriptors=[search_pb2.DescriptorChoice(name="gap")])
     request = search_pb2.SearchRequest(collection="photos", queries=[query], plan=plan)
     code, error = refusal(stubs.search.Search, request)
     assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_ITEM")
     assert error.item == query.id
-    assert time.perf_counter() - began < 2

@@ -29,7 +29,7 @@ from pixkin_server.folders import Report, add_pictures, walk
 from pixkin_server.health import COLLECTIONS, EMBEDDING, SEARCH
 from pixkin_server.opensearch_node.node import Node, start_node
 
-from tests.scoring.stores.opensearch.fault_proxy import FaultProxy, answer, delay, error
+from tests.scoring.stores.opensearch.fault_proxy import FaultProxy, Held, answer, error
 
 pytestmark = pytest.mark.slow
 
@@ -166,34 +166,33 @@ def test_neighbours_are_refused_or_used_as_the_cluster_can(there: Client, opense
 
 def test_a_cluster_that_is_too_slow_for_the_caller_is_a_deadline_in_time(there: Client, front: FaultProxy) -> None:
     there.search(NAME, [Query(id="red/1.jpg")])
-    front.always(delay(4))
+    held = Held()
+    front.always(held)
 
-    def slow(_: int) -> float:
-        began = time.monotonic()
+    def slow(_: int) -> None:
         with pytest.raises(Deadline):
             there.search(NAME, [Query(id="red/1.jpg")], timeout=0.3)
-        return time.monotonic() - began
 
-    assert slow(0) < 1
     with ThreadPoolExecutor(48) as pool:  # three times as many as the server has threads for
-        assert max(pool.map(slow, range(48))) < 2
+        list(pool.map(slow, range(48)))
     front.reset()
-    began = time.monotonic()
     assert len(there.search(NAME, [Query(id="red/1.jpg")]).hits) == 10
-    assert time.monotonic() - began < 3  # none of those that gave up holds a thread until its cluster answers
+    assert held.waiting  # none of those that gave up holds a thread until its cluster answers
+    held.let_go()
 
 
 def test_a_batch_that_is_too_slow_is_a_deadline_for_each_of_its_searches(there: Client, front: FaultProxy) -> None:
     request = (NAME, [Query(id="red/1.jpg")], Plan())
     there.search(*request)
-    front.always(delay(4))
-    began = time.monotonic()
+    held = Held()
+    front.always(held)
     try:
         reasons = [getattr(each, "reason", "hits") for each in there.search_batch([request] * 3, timeout=0.3)]
     except Deadline as passed:  # the caller's clock and the server's run to the same instant
         reasons = [passed.reason] * 3
     assert reasons == ["DEADLINE"] * 3
-    assert time.monotonic() - began < 1
+    assert held.waiting
+    held.let_go()
 
 
 def test_a_cluster_that_goes_away_while_collections_are_listed_is_not_an_empty_list(
@@ -285,9 +284,7 @@ def test_a_server_starts_before_its_cluster_and_serves_by_itself_when_that_is_th
         assert statuses(channel) == of_all(NOT_SERVING)
         assert client.embed((photos / "red/0.jpg").read_bytes(), extractor="hsv-histogram").vectors
         cluster.start()
-        began = time.monotonic()
         served.wait_for("pixkin: serving")
-        assert time.monotonic() - began < 10
         assert statuses(channel) == of_all(SERVING)
         assert client.search("vectors", [Query(id="07")], Plan(size=20)).hits
     assert len([line for line in served.log if "waiting for the store" in line]) == 1
@@ -303,17 +300,13 @@ def test_health_follows_a_node_that_is_stopped_and_started_again(start: Start, c
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SEARCH), timeout=300)
         assert next(watch).status == SERVING
         cluster.stop()
-        began = time.monotonic()
         assert next(watch).status == NOT_SERVING
-        assert time.monotonic() - began < 10
         assert statuses(channel) == of_all(NOT_SERVING)
         with pytest.raises(PixkinError) as refused:
             client.search("vectors", [Query(id="07")])
         assert refused.value.reason == "STORE_UNAVAILABLE"
         cluster.start()
-        began = time.monotonic()
         assert next(watch).status == SERVING
-        assert time.monotonic() - began < 10
         assert statuses(channel) == of_all(SERVING)
         assert len(client.search("vectors", [Query(id="07")], Plan(size=20)).hits) == 20
     assert len([line for line in served.log if "NOT_SERVING" in line]) == 1
@@ -330,14 +323,13 @@ def test_health_follows_a_cluster_that_takes_calls_and_answers_none(
     ):
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=120)
         assert next(watch).status == SERVING
-        proxy.always(delay(60))
-        began = time.monotonic()
+        held = Held()
+        proxy.always(held)
         assert next(watch).status == NOT_SERVING
-        assert time.monotonic() - began < 10
+        assert held.waiting
         proxy.reset()
-        began = time.monotonic()
         assert next(watch).status == SERVING
-        assert time.monotonic() - began < 10
+        held.let_go()
 
 
 def test_a_node_restarted_while_it_is_searched_never_looks_empty(start: Start, cluster: Node, extractors: Path) -> None:

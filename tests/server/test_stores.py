@@ -136,10 +136,8 @@ def test_a_collection_that_another_process_writes_is_locked_before_the_deadline(
             lambda: hasty.update("locked", [ItemUpdate("00001", labels=frozenset({"x"}))]),
             lambda: hasty.remove("locked", ["00001"]),
         ):
-            began = time.perf_counter()
-            with pytest.raises(StoreLocked) as refused:
+            with pytest.raises(StoreLocked) as refused:  # and not the caller's Deadline
                 call()
-            assert time.perf_counter() - began < 2
             assert refused.value.pid == str(os.getpid())
         assert hasty.search("locked", [Query(id="00001")]).hits
         assert len(hasty.list_items("locked")) == 3

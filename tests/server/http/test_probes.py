@@ -55,9 +55,7 @@ def test_a_broken_store_makes_a_server_unready_and_not_dead(
         until(lambda: client.get("/readyz").status_code == 503)
         assert client.get("/readyz").json()["services"] == {"Embedding": True, "Search": False, "Collections": False}
         for _ in range(20):
-            answer = client.get("/healthz")
-            assert answer.status_code == 200
-            assert answer.elapsed.total_seconds() < 0.5
+            assert client.get("/healthz").status_code == 200
         broken = client.get("/v1/collections")
         assert broken.status_code in {409, 503}
         assert broken.json()["reason"] in {"STORE_FORMAT", "STORE_UNAVAILABLE"}

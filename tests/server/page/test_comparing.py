@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 TWO = "/?collection=photos&q=id:red/0.jpg&size=12&with=descriptor%3Dhsv-histogram.histogram"
 
@@ -13,7 +14,9 @@ def test_comparing_begins_with_the_same_settings_and_marks_every_move(visitor: A
         visitor.page.get_by_role("button", name="Compare").click()
     visitor.page.wait_for_selector(".column:nth-child(2) .rank")
     assert visitor.hits(0) == visitor.hits(1)
-    assert visitor.page.locator(".changes").inner_text() == "12 of 12 kept, 12 at the same rank, 0 new"
+    expect(visitor.page.locator(".changes")).to_have_text(
+        "12 of 12 kept, 12 at the same rank, 0 new", use_inner_text=True
+    )
     assert visitor.page.get_by_role("radio", name="Settings B").is_checked()
     with visitor.searching():
         visitor.page.locator("#b-preset").select_option(label="Varied")
@@ -24,6 +27,7 @@ def test_comparing_begins_with_the_same_settings_and_marks_every_move(visitor: A
         mark = card.locator(".move").inner_text()
         expected = "new" if was is None else "=" if was == at else f"▲ {was - at}" if was > at else f"▼ {at - was}"
         assert mark == expected
+    visitor.page.locator(".gone .card").first.wait_for(state="attached")
     gone = visitor.page.locator(".gone .card").evaluate_all("all => all.map(one => one.dataset.id)")
     assert gone == [each for each in before if each not in after]
 
@@ -31,6 +35,7 @@ def test_comparing_begins_with_the_same_settings_and_marks_every_move(visitor: A
 def test_two_settings_stand_in_the_address(visitor: Any) -> None:
     visitor.visit(TWO)
     visitor.page.wait_for_selector(".column:nth-child(2) .rank")
+    visitor.page.locator(".plan").first.wait_for(state="attached")
     plans = visitor.page.locator(".plan").all_inner_texts()
     assert plans[0].startswith("efficientnet-lite0.gap cosine")
     assert plans[1].startswith("hsv-histogram.histogram chi2")
@@ -42,7 +47,7 @@ def test_settings_that_fail_cost_their_own_column(visitor: Any) -> None:
     visitor.visit("/?collection=photos&q=id:red/0.jpg&with=expand%3Daverage:n%3D900")
     visitor.page.wait_for_selector(".column:nth-child(2) .trouble")
     assert len(visitor.hits(0)) == 23
-    assert "average" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("average", use_inner_text=True)
 
 
 def test_comparing_ends_with_the_first_settings(visitor: Any) -> None:
@@ -56,7 +61,7 @@ def test_a_hit_of_the_second_settings_is_explained_by_them(visitor: Any) -> None
     visitor.visit(TWO)
     visitor.page.locator(".column").nth(1).locator(".look").first.click()
     visitor.page.wait_for_selector(".bins li")
-    assert "hsv-histogram.histogram chi2" in visitor.page.locator(".why h3").inner_text()
+    expect(visitor.page.locator(".why h3")).to_contain_text("hsv-histogram.histogram chi2", use_inner_text=True)
 
 
 def test_precision_is_drawn_against_rank_for_a_query_with_labels(visitor: Any) -> None:
@@ -65,6 +70,7 @@ def test_precision_is_drawn_against_rank_for_a_query_with_labels(visitor: Any) -
     visitor.page.wait_for_selector(".curve")
     right = [id_.startswith("red/") for id_ in visitor.hits()]
     expected = {k: sum(right[:k]) / k for k in (1, 5, 10, 20)}
+    visitor.page.locator(".precision thead th").first.wait_for(state="attached")
     headings = visitor.page.locator(".precision thead th").all_inner_texts()
     figures = [float(text) for text in visitor.page.locator(".precision tbody td").all_inner_texts()]
     assert headings == [f"P@{k}" for k in expected]
@@ -77,14 +83,14 @@ def test_precision_is_drawn_against_rank_for_a_query_with_labels(visitor: Any) -
 def test_precision_of_two_settings_is_two_curves(visitor: Any) -> None:
     visitor.visit(f"{TWO}&precision=1")
     visitor.page.wait_for_selector(".curve.b")
-    assert visitor.page.locator(".curve").count() == 2
-    assert visitor.page.locator(".precision tbody tr").count() == 2
+    expect(visitor.page.locator(".curve")).to_have_count(2)
+    expect(visitor.page.locator(".precision tbody tr")).to_have_count(2)
 
 
 def test_precision_without_labels_says_why_there_is_none(visitor: Any) -> None:
     visitor.visit("/?collection=signed&q=id:v0&precision=1")
     visitor.page.wait_for_selector(".precision .note")
-    assert "v0 has no labels" in visitor.page.locator(".precision").inner_text()
+    expect(visitor.page.locator(".precision")).to_contain_text("v0 has no labels", use_inner_text=True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 Box = dict[str, float]
 HISTOGRAM = "/?collection=photos&descriptor=hsv-histogram.histogram"
@@ -72,7 +73,7 @@ def test_a_click_on_the_picture_is_no_box(visitor: Any, quarters: Callable[..., 
     drag(visitor, (0.3, 0.3), (0.302, 0.302))
     visitor.page.wait_for_timeout(300)
     assert len(visitor.asked) == 1
-    assert visitor.page.locator(".crop-box").is_hidden()
+    expect(visitor.page.locator(".crop-box")).to_be_hidden()
 
 
 def test_a_box_never_leaves_the_picture(visitor: Any, quarters: Callable[..., bytes]) -> None:
@@ -102,7 +103,7 @@ def test_a_box_is_begun_moved_resized_and_taken_away_by_keyboard(visitor: Any, q
     assert sent(visitor) == {"x": 317, "y": 0, "width": 319, "height": 213}
     assert len(visitor.asked) == 4  # steps of one movement are one search
     keyboard.press("Delete")
-    assert visitor.page.locator(".crop-box").is_hidden()
+    expect(visitor.page.locator(".crop-box")).to_be_hidden()
     assert "box=" not in visitor.page.url
 
 
@@ -156,7 +157,7 @@ def test_the_pixels_that_are_sent_are_those_that_are_shown_in_every_orientation(
     visitor: Any, quarters: Callable[..., bytes], orientation: int
 ) -> None:
     open_with(visitor, quarters(orientation))
-    assert "640 × 400" in visitor.page.locator(".example-name").inner_text()
+    expect(visitor.page.locator(".example-name")).to_contain_text("640 × 400", use_inner_text=True)
     for colour, (right, down) in QUARTERS.items():
         colour_shown = visitor.page.evaluate(
             """([x, y]) => {
@@ -193,5 +194,5 @@ def test_the_original_of_a_hit_can_be_cropped(visitor: Any) -> None:
     with visitor.searching():
         visitor.page.keyboard.press("ArrowRight")
     assert visitor.asked[-1]["queries"][0]["image"]["crop"]["x"] > 32
-    assert "128 × 112" in visitor.page.locator(".example-name").inner_text()
+    expect(visitor.page.locator(".example-name")).to_contain_text("128 × 112", use_inner_text=True)
     assert visitor.hits()[0].startswith("red/")

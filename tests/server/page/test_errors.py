@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 
 def test_a_picture_that_the_server_cannot_read_is_said_in_its_words(visitor: Any) -> None:
@@ -14,28 +15,30 @@ def test_a_picture_that_the_server_cannot_read_is_said_in_its_words(visitor: Any
         visitor.drop(b"\xff\xd8\xff no picture at all")
     alert = visitor.page.get_by_role("alert").inner_text()
     assert "damaged" in alert
-    assert visitor.page.get_by_role("heading", name="No answer").is_visible()
-    assert visitor.page.locator(".card").count() == 0
+    expect(visitor.page.get_by_role("heading", name="No answer")).to_be_visible()
+    expect(visitor.page.locator(".card")).to_have_count(0)
 
 
 def test_a_file_that_is_no_picture_is_not_sent(visitor: Any) -> None:
     visitor.visit("/?collection=photos")
     visitor.drop(b"%PDF", name="paper.pdf", kind="application/pdf")
-    assert "paper.pdf is no picture" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("paper.pdf is no picture", use_inner_text=True)
     assert visitor.asked == []
 
 
 def test_a_picture_that_is_too_large_is_not_sent(visitor: Any) -> None:
     visitor.visit("/?collection=photos")
     visitor.drop(b"\xff" * (17 * 2**20), name="poster.jpg")
-    assert "poster.jpg has 17.0 MiB and the server takes 16.0" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text(
+        "poster.jpg has 17.0 MiB and the server takes 16.0", use_inner_text=True
+    )
     assert visitor.asked == []
 
 
 def test_pasted_text_and_dropped_links_are_answered_with_what_to_do(visitor: Any) -> None:
     visitor.visit("/?collection=photos")
     visitor.paste(None, "https://example.org/a.jpg")
-    assert "no picture" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("no picture", use_inner_text=True)
     visitor.page.evaluate(
         """() => {
           const carried = new DataTransfer();
@@ -44,13 +47,13 @@ def test_pasted_text_and_dropped_links_are_answered_with_what_to_do(visitor: Any
           for (const kind of ["dragenter", "dragover", "drop"]) document.body.dispatchEvent(new DragEvent(kind, told));
         }"""
     )
-    assert "reads no addresses" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("reads no addresses", use_inner_text=True)
 
 
 def test_an_unknown_id_is_said(visitor: Any) -> None:
     visitor.refused = {404}
     visitor.visit("/?collection=photos&q=id:nothing.jpg")
-    assert "nothing.jpg" in visitor.page.get_by_role("alert").inner_text()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("nothing.jpg", use_inner_text=True)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_settings_that_the_server_refuses_are_said_with_a_way_back(visitor: Any,
 def test_an_address_that_makes_no_sense_breaks_nothing(visitor: Any, path: str) -> None:
     visitor.refused = {400, 404}
     visitor.visit(path)
-    assert visitor.page.locator("#results :is(.card, .trouble, .empty)").count() > 0
+    expect(visitor.page.locator("#results :is(.card, .trouble, .empty)").first).to_be_visible()
 
 
 def test_a_server_that_is_gone_is_said_and_tried_again(
@@ -88,8 +91,8 @@ def test_a_server_that_is_gone_is_said_and_tried_again(
     visitor.page.locator(".shot").first.click()
     alert = visitor.page.get_by_role("alert")
     alert.wait_for()
-    assert "does not answer" in alert.inner_text()
-    assert "pixkin serve" in alert.inner_text()
+    expect(alert).to_contain_text("does not answer", use_inner_text=True)
+    expect(alert).to_contain_text("pixkin serve", use_inner_text=True)
     visitor.complaints.clear()  # connections that were refused
     port = server.page.rpartition(":")[2]
     with start(page_store, extractors, "--http", f"127.0.0.1:{port}"):

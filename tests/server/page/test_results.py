@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pixkin_server.client import Client
+from playwright.sync_api import expect
 
 BY_ID = "/?collection=photos&q=id:red/0.jpg"
 
@@ -27,6 +28,7 @@ def test_every_hit_has_its_thumbnail(visitor: Any) -> None:
     visitor.page.wait_for_function(
         "() => [...document.images].every(image => image.complete && image.naturalWidth > 0)"
     )
+    visitor.page.locator(".card img").first.wait_for(state="attached")
     sources = visitor.page.locator(".card img").evaluate_all("all => all.map(one => one.getAttribute('src'))")
     assert sources[0] == f"/v1/collections/photos/items/{visitor.hits()[0].replace('/', '%2F')}/thumbnail"
 
@@ -121,7 +123,7 @@ def test_more_hits_come_by_the_page_and_outlive_a_reload(visitor: Any) -> None:
     assert visitor.asked[-1]["offset"] == 7
     assert visitor.hits()[:7] == first
     assert len(set(visitor.hits())) == 14
-    assert visitor.page.locator(".rank").nth(13).inner_text() == "14"
+    expect(visitor.page.locator(".rank").nth(13)).to_have_text("14", use_inner_text=True)
     focused = visitor.page.evaluate("document.activeElement.closest('.card').dataset.id")
     assert focused == visitor.hits()[7]
     whole = visitor.hits()
@@ -132,7 +134,7 @@ def test_more_hits_come_by_the_page_and_outlive_a_reload(visitor: Any) -> None:
         with visitor.searching():
             visitor.page.get_by_role("button", name="More").click()
     assert len(visitor.hits()) == 23
-    assert visitor.page.get_by_role("button", name="More").count() == 0
+    expect(visitor.page.get_by_role("button", name="More")).to_have_count(0)
 
 
 def test_a_slower_older_search_never_overwrites_a_newer_one(visitor: Any) -> None:
@@ -164,10 +166,11 @@ def test_the_milliseconds_of_every_stage_are_drawn_and_said(visitor: Any, pictur
         visitor.drop(picture("red/0.jpg"))
     visitor.page.wait_for_selector("#shown-in", state="attached")
     visitor.page.locator(".timings summary").click()
+    visitor.page.locator(".timings li").first.wait_for(state="attached")
     said = visitor.page.locator(".timings li").all_inner_texts()
     assert [line.split()[0] for line in said[:-1]] == ["decode", "prepare", "encode", "query", "candidates", "page"]
     assert re.fullmatch(r"from picture to pictures \d+(\.\d)? ms", said[-1])
-    assert visitor.page.locator(".bar span").count() == len(said) - 1
+    expect(visitor.page.locator(".bar span")).to_have_count(len(said) - 1)
 
 
 def test_the_grid_does_not_move_while_thumbnails_come(visitor: Any) -> None:
@@ -176,6 +179,7 @@ def test_the_grid_does_not_move_while_thumbnails_come(visitor: Any) -> None:
     places = (
         "all => all.map(one => { const at = one.getBoundingClientRect(); return [at.x, at.y, at.width, at.height]; })"
     )
+    visitor.page.locator(".card").first.wait_for(state="attached")
     before = visitor.page.locator(".card").evaluate_all(places)
     visitor.page.wait_for_function("() => [...document.querySelectorAll('.card img')].every(image => image.complete)")
     assert visitor.page.locator(".card").evaluate_all(places) == before
@@ -190,7 +194,9 @@ def test_screen_readers_are_told_of_the_hits(visitor: Any) -> None:
 
 def test_names_and_labels_are_only_ever_text(visitor: Any) -> None:
     visitor.visit("/?collection=strange")
+    visitor.page.locator(".name").first.wait_for(state="attached")
     shown = visitor.page.locator(".name").evaluate_all("all => all.map(one => one.textContent)")
+    visitor.page.locator(".card").first.wait_for(state="attached")
     strange = visitor.page.locator(".card").evaluate_all("all => all.map(one => one.dataset.id)")
     assert shown == strange
     assert len(shown) == 8
@@ -208,7 +214,7 @@ def test_names_and_labels_are_only_ever_text(visitor: Any) -> None:
             "() => [...document.images].every(image => image.complete && image.naturalWidth > 0)"
         )
         assert visitor.page.locator(".facts .tag").inner_text() in strange
-    assert visitor.page.locator("#main script, #main [onerror], #main [onmouseover]").count() == 0
+    expect(visitor.page.locator("#main script, #main [onerror], #main [onmouseover]")).to_have_count(0)
 
 
 def test_a_collection_that_grows_offers_to_search_again(
@@ -224,7 +230,7 @@ def test_a_collection_that_grows_offers_to_search_again(
     with start(tmp_path / "store", extractors) as server, Client(server.address) as client:
         visitor = visitors(server.page)
         visitor.visit()
-        assert visitor.page.get_by_role("heading", name="No collection yet").is_visible()
+        expect(visitor.page.get_by_role("heading", name="No collection yet")).to_be_visible()
         client.create("growing", [ExtractorChoice("hsv-histogram")])
         client.add("growing", [NewItem("red.jpg", image=picture("red/0.jpg"))])
         visitor.page.wait_for_selector(".card")  # the page goes on by itself

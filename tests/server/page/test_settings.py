@@ -8,6 +8,7 @@ from pixkin_proto.descriptors import MEASURES, Kind
 from pixkin_scoring.expansion import EXPANSIONS
 from pixkin_scoring.fusion import FUSIONS
 from pixkin_scoring.rerankers import RERANKERS
+from playwright.sync_api import expect
 
 BY_ID = "/?collection=photos&q=id:red/0.jpg"
 SIGNED = [name for name, kind in MEASURES.items() if kind is Kind.ANY]
@@ -20,25 +21,27 @@ def fold_out(visitor: Any, path: str = BY_ID) -> Any:
 
 
 def options(page: Any, selector: str) -> list[str]:
-    return list(page.locator(f"{selector} option").evaluate_all("all => all.map(one => one.value)"))
+    found = page.locator(f"{selector} option")
+    found.first.wait_for(state="attached")  # the page makes them once it knows the collection
+    return list(found.evaluate_all("all => all.map(one => one.value)"))
 
 
 def test_settings_are_folded_away_and_say_on_one_line_what_is_compared(visitor: Any) -> None:
     visitor.visit(BY_ID)
-    assert visitor.page.locator("#settings-line").inner_text() == "efficientnet-lite0.gap cosine"
-    assert visitor.page.locator(".settings-body").is_hidden()
+    expect(visitor.page.locator("#settings-line")).to_have_text("efficientnet-lite0.gap cosine", use_inner_text=True)
+    expect(visitor.page.locator(".settings-body")).to_be_hidden()
 
 
 def test_a_measure_is_switched_and_said_in_the_address(visitor: Any) -> None:
     page = fold_out(visitor, f"{BY_ID}&descriptor=hsv-histogram.histogram")
     measure = page.get_by_label("Measure of hsv-histogram.histogram")
-    assert measure.input_value() == "chi2"
+    expect(measure).to_have_value("chi2")
     with visitor.searching():
         measure.select_option("intersection")
     assert visitor.asked[-1]["plan"]["descriptors"][0]["measure"] == "intersection"
     assert "measure=intersection" in page.url
     assert "hsv-histogram.histogram intersection" in visitor.plan
-    assert "easiest to explain" in page.locator(".hint").first.inner_text()
+    expect(page.locator(".hint").first).to_contain_text("easiest to explain", use_inner_text=True)
 
 
 def test_every_measure_is_offered_where_it_applies_and_says_what_it_is_for(visitor: Any) -> None:
@@ -97,8 +100,8 @@ def test_every_reranker_is_added_and_taken_away(visitor: Any, name: str) -> None
     with visitor.searching():
         page.get_by_label("Add a re-ranking").select_option(name)
     assert f"{name}:" in visitor.plan
-    shown = page.locator(f"[aria-label='Re-ranking 1: {name}'] .option").all_inner_texts()
-    assert shown == list(RERANKERS[name].options)
+    shown = page.locator(f"[aria-label='Re-ranking 1: {name}'] .option")
+    expect(shown).to_have_text(list(RERANKERS[name].options))
     page.get_by_role("button", name=f"Take away {name}").click()
     assert f"{name}:" not in visitor.plan
     assert "rerank" not in page.url
@@ -117,7 +120,7 @@ def test_a_reranker_that_needs_a_name_says_so_beside_its_field(visitor: Any) -> 
     page.get_by_text("Stage by stage").click()
     with visitor.searching():
         page.get_by_label("Add a re-ranking").select_option("whiten")
-    assert "whiten needs name" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("whiten needs name", use_inner_text=True)
     with visitor.searching():
         page.get_by_label("name", exact=True).fill("paris")
         page.keyboard.press("Tab")
@@ -150,8 +153,8 @@ def test_hits_are_filtered_by_label(visitor: Any) -> None:
 
 def test_a_filter_that_nothing_meets_says_so(visitor: Any) -> None:
     visitor.visit(f"{BY_ID}&filter=label=nothing")
-    assert visitor.page.get_by_role("heading", name="No picture fits").is_visible()
-    assert "filter" in visitor.page.locator(".empty").inner_text()
+    expect(visitor.page.get_by_role("heading", name="No picture fits")).to_be_visible()
+    expect(visitor.page.locator(".empty")).to_contain_text("filter", use_inner_text=True)
 
 
 def test_candidates_number_and_the_example_itself_are_set(visitor: Any) -> None:
@@ -159,7 +162,7 @@ def test_candidates_number_and_the_example_itself_are_set(visitor: Any) -> None:
     with visitor.searching():
         page.locator("#a-candidates").select_option("exact")
     assert "exact:depth=100" in visitor.plan
-    assert page.locator("#a-candidates option").all_inner_texts() == ["automatic", "exact"]  # a directory compares all
+    expect(page.locator("#a-candidates option")).to_have_text(["automatic", "exact"])  # a directory compares all
     with visitor.searching():
         page.get_by_label("How many candidates").fill("30")
         page.keyboard.press("Tab")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 BY_COLOUR = "/?collection=photos&q=id:red/0.jpg&descriptor=hsv-histogram.histogram"
 REGIONS = ["top left", "top right", "bottom left", "bottom right", "centre"]
@@ -21,14 +22,14 @@ def test_a_hit_is_explained_by_regions_and_bins(visitor: Any) -> None:
     page.wait_for_selector(".bins li")
     assert visitor.asked[-1]["explain"] is True
     assert (visitor.asked[-1]["offset"], visitor.asked[-1]["size"]) == (20, 1)
-    assert page.get_by_role("heading", name="What sets them apart").is_visible()
+    expect(page.get_by_role("heading", name="What sets them apart")).to_be_visible()
     assert sorted(page.locator(".region-name").all_inner_texts()) == sorted(REGIONS)
     shares = [float(text.removesuffix(" %")) for text in page.locator(".region-list .number").all_inner_texts()]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(100, abs=3)
     assert page.locator(".bin-name").first.inner_text().count(",") == 3
-    assert page.locator(".framed .regions").count() == 2  # over both pictures
-    assert page.locator(".framed .regions").first.locator(".tint").count() == 5
+    expect(page.locator(".framed .regions")).to_have_count(2)  # over both pictures
+    expect(page.locator(".framed .regions").first.locator(".tint")).to_have_count(5)
 
 
 def test_the_swatch_of_a_bin_has_its_colour(visitor: Any) -> None:
@@ -72,7 +73,7 @@ def test_regions_lie_within_the_crop_of_the_example(visitor: Any, quarters: Call
 
 def test_a_measure_that_cannot_be_explained_says_so_and_offers_one_that_can(visitor: Any) -> None:
     page = look(visitor, "/?collection=photos&q=id:red/0.jpg")
-    assert "cosine compares all components at once" in page.locator(".why").inner_text()
+    expect(page.locator(".why")).to_contain_text("cosine compares all components at once", use_inner_text=True)
     page.locator("#explain-by").click()
     page.wait_for_selector(".bins li")
     assert "descriptor=hsv-histogram.histogram:measure=chi2" in page.url
@@ -81,7 +82,7 @@ def test_a_measure_that_cannot_be_explained_says_so_and_offers_one_that_can(visi
 def test_what_is_shared_is_told_from_what_sets_apart(visitor: Any) -> None:
     page = look(visitor, f"{BY_COLOUR}:measure=intersection")
     page.wait_for_selector(".bins li")
-    assert page.get_by_role("heading", name="What they share").is_visible()
+    expect(page.get_by_role("heading", name="What they share")).to_be_visible()
 
 
 def test_a_hit_of_several_descriptors_is_explained_by_those_that_can_be(visitor: Any) -> None:
@@ -90,8 +91,8 @@ def test_a_hit_of_several_descriptors_is_explained_by_those_that_can_be(visitor:
         "/?collection=photos&q=id:red/0.jpg&descriptor=efficientnet-lite0.gap&descriptor=hsv-histogram.histogram",
     )
     page.wait_for_selector(".bins li")
-    assert page.locator(".why").count() == 1
-    assert "hsv-histogram.histogram chi2" in page.locator(".why h3").inner_text()
+    expect(page.locator(".why")).to_have_count(1)
+    expect(page.locator(".why h3")).to_contain_text("hsv-histogram.histogram chi2", use_inner_text=True)
 
 
 def test_a_descriptor_is_drawn_as_histogram_log_scaled_and_as_a_grid(visitor: Any) -> None:
@@ -123,8 +124,8 @@ def test_a_component_is_read_by_number_and_by_pointer(visitor: Any) -> None:
 
 def test_an_item_that_is_no_hit_is_shown_too(visitor: Any) -> None:
     page = look(visitor, "/?collection=photos")
-    assert page.locator(".why").count() == 0
-    assert "blue/0.jpg" in page.locator(".facts").inner_text()
+    expect(page.locator(".why")).to_have_count(0)
+    expect(page.locator(".facts")).to_contain_text("blue/0.jpg", use_inner_text=True)
 
 
 def test_the_close_look_is_in_the_address_and_closes_by_escape_and_back(visitor: Any) -> None:
@@ -132,7 +133,7 @@ def test_the_close_look_is_in_the_address_and_closes_by_escape_and_back(visitor:
     assert "item=" in page.url
     page.keyboard.press("Escape")
     page.wait_for_function("() => !location.search.includes('item=')")
-    assert page.locator("dialog").is_hidden()
+    expect(page.locator("dialog")).to_be_hidden()
     assert page.evaluate("() => document.activeElement.className") == "look"
     page.go_back()
     page.wait_for_selector("dialog .bins li")
@@ -152,7 +153,7 @@ def test_a_hit_becomes_the_query_another_example_or_one_to_move_away_from(visito
     hit = visitor.hits()[0]
     with visitor.searching():
         page.get_by_role("button", name="Less like this").last.click()
-    assert page.locator("dialog").is_hidden()
+    expect(page.locator("dialog")).to_be_hidden()
     assert visitor.asked[-1]["queries"] == [{"id": "red/0.jpg"}, {"id": hit, "weight": -0.5}]
     page.locator(".look").first.click()
     with visitor.searching():
@@ -184,11 +185,11 @@ def test_the_original_of_an_item_from_elsewhere_is_there_and_never_a_script(visi
     link = page.get_by_role("link", name="Original")
     assert link.get_attribute("href") == "https://example.org/a.jpg"
     page = look(visitor, "/?collection=remote", place=1)
-    assert "javascript:b" in page.locator(".facts").inner_text()
-    assert link.count() == 0
+    expect(page.locator(".facts")).to_contain_text("javascript:b", use_inner_text=True)
+    expect(link).to_have_count(0)
 
 
 def test_no_original_is_offered_where_the_server_gives_none(visitors: Callable[..., Any], served: Any) -> None:
     page = look(visitors(served.page))
-    assert page.get_by_role("link", name="Original").count() == 0
-    assert page.get_by_role("button", name="Crop").count() == 0
+    expect(page.get_by_role("link", name="Original")).to_have_count(0)
+    expect(page.get_by_role("button", name="Crop")).to_have_count(0)

@@ -22,15 +22,13 @@ GREY = Descriptor("grey", 4)
 Asker = Callable[[str], str]
 
 
-def test_what_another_process_wrote_is_found_within_a_second(
+def test_what_another_process_wrote_is_found_at_once(
     ask: Asker, found: Finder, add: Adder, store: EmbeddedStore
 ) -> None:
     add(store, "a")
     assert found(store) == ["a"]
     assert ask("add bb ccc") == "2"
-    written = time.monotonic()
     assert found(store) == ["a", "bb", "ccc"]
-    assert time.monotonic() - written < 1
 
 
 def test_a_killed_writer_loses_nothing_it_acknowledged_and_the_rerun_completes(

@@ -34,7 +34,7 @@ def test_a_writer_waits_for_another_process_until_its_deadline(
     started = time.monotonic()
     with pytest.raises(StoreLocked, match=f"process {peer.pid}"):
         add(store, "a", seconds=0.3)
-    assert 0.3 <= time.monotonic() - started < 5
+    assert time.monotonic() >= started + 0.3
     for write in (
         lambda now: store.update("photos", [], deadline=now),
         lambda now: store.remove("photos", [], deadline=now),

@@ -98,6 +98,26 @@ def delay(seconds: float, then: Behaviour | None = None) -> Behaviour:
     return behave
 
 
+class Held:
+    """Holds requests until they are let go, or for a minute; `waiting` are held now."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._gate = threading.Event()
+
+    def __call__(self, request: Request, ask: Forward) -> Reply:
+        """Wait, and pass the request on."""
+        del request
+        self.waiting += 1
+        self._gate.wait(60)
+        self.waiting -= 1
+        return ask()
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self._gate.set()
+
+
 def answer(status: int, body: object = b"", *, content_type: str = "application/json") -> Behaviour:
     """Answer in place of the node; what is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
