@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from pixkin_proto.errors import OutOfMemory
-from pixkin_proto.memory import lacks_memory
+from pixkin_proto.memory import check_address_space, lacks_memory
 
 
 def onnx_runtime(part: str = "") -> Any:
@@ -18,6 +18,7 @@ def onnx_runtime(part: str = "") -> Any:
     and OutOfMemory.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    check_address_space("ONNX Runtime")
     try:
         return importlib.import_module(f"onnxruntime.{part}" if part else "onnxruntime")
     except ImportError as error:

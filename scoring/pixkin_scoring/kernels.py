@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
+from pixkin_proto.memory import check_address_space
 
 Floats32 = NDArray[np.float32]
 Floats64 = NDArray[np.float64]
@@ -70,8 +71,9 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Any:
     """Have numba compile a function at its first call and keep the machine code, if it finds a place to keep it.
 
     Where neither the package's folder nor the user's cache can be written, as in a read-only container, every process
-    compiles anew, unless NUMBA_CACHE_DIR names a place.
+    compiles anew, unless NUMBA_CACHE_DIR names a place. Raises OutOfMemory where compiling would end the process.
     """
+    check_address_space("numba")
     try:
         return njit(cache=True, fastmath=FASTMATH, error_model="numpy", **options)(function)
     except RuntimeError:

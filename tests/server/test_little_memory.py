@@ -14,7 +14,7 @@ from pixkin_server.faults import known_error
 MIB = 2**20
 
 
-@pytest.mark.parametrize("mebibytes", [300, 600])
+@pytest.mark.parametrize("mebibytes", [300, 420, 475, 600])
 def test_a_command_without_enough_memory_says_so(store: Path, extractors: Path, photos: Path, mebibytes: int) -> None:
     command = ["search", "photos", photos / "red/0.jpg", "--descriptor", "gap", "--timeout", "20"]
     ran = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def facts_from_proto(message: types_pb2.FileFacts) -> FileFacts:
 
 def attributes_to_proto(attributes: Mapping[str, Attribute]) -> dict[str, types_pb2.Attribute]:
     """Return attributes as messages. Raises InvalidArgument for a number that a message would round."""
-    check_attributes(attributes)
+    check_attributes({key: value for key, value in attributes.items() if isinstance(value, Integral)})
     return {
         key: types_pb2.Attribute(text=value) if isinstance(value, str) else types_pb2.Attribute(number=value)
         for key, value in attributes.items()
