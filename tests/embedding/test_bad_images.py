@@ -89,6 +89,45 @@ def bmp_declaring(width: int, height: int, *, run_lengths: bool = False) -> byte
     return data[:18] + struct.pack("<2i", width, height) + data[26:30] + bytes([run_lengths, 0, 0, 0]) + data[34:]
 
 
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WebP of these chunks."""
+    body = b"".join(name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+BOMB = 7_071  # a side: just what is allowed
+SIDES = (BOMB - 1).to_bytes(3, "little") * 2
+LOSSY = b"\x10\0\0\x9d\x01\x2a" + struct.pack("<2H", BOMB, BOMB)
+LOSSLESS = b"\x2f" + struct.pack("<I", (BOMB - 1) | (BOMB - 1) << 14)
+UNREADABLE = {  # by what follows the header of a VP8L chunk, bits from the right
+    "of zeros": bytes(20),
+    "of ones": b"\xff" * 20,
+    "of a cache that is too large": bytes([0b11110_0_1 << 1 & 0xFF]) + bytes(20),
+    "of a transform without codes": bytes([0b001, *bytes(20)]),
+    "of nothing": b"",
+}
+CANNOT_HOLD = {
+    "a PNG": png_declaring(BOMB, BOMB),
+    "a PNG without data": png_declaring(BOMB, BOMB)[:33] + chunk(b"IDAT", b"") + chunk(b"IEND", b""),
+    "a GIF": gif_declaring(BOMB, BOMB),
+    "a BMP": bmp_declaring(BOMB, BOMB),
+    "a BMP upside down": bmp_declaring(BOMB, -BOMB),
+    "a BMP of run lengths without any": bmp_declaring(1_500, 1_500, run_lengths=True)[:1_078],
+    "a BMP of OS/2": b"BM" + bytes(8) + struct.pack("<2I4H", 26, 12, BOMB, BOMB, 1, 24) + bytes(100),
+    "a BMP of a header of 16 bytes": b"BM" + bytes(8) + struct.pack("<2I4H", 30, 16, BOMB, BOMB, 1, 24) + bytes(100),
+    "a lossy WebP": riff((b"VP8 ", LOSSY + bytes(200))),
+    "a lossy WebP on a canvas": riff((b"VP8X", bytes(4) + SIDES), (b"VP8 ", LOSSY + bytes(200))),
+    "a canvas without a picture": riff((b"VP8X", bytes(4) + SIDES), (b"EXIF", bytes(20))),
+    "an animation without a frame": riff((b"VP8X", b"\x02" + bytes(3) + SIDES), (b"ANIM", bytes(6))),
+    "an animation of a lossy frame": riff(
+        (b"VP8X", b"\x02" + bytes(3) + SIDES),
+        (b"ANIM", bytes(6)),
+        (b"ANMF", bytes(6) + SIDES + bytes(4) + riff((b"VP8 ", LOSSY + bytes(200)))[12:]),
+    ),
+    "a WebP whose picture is cut off": riff((b"VP8L", LOSSLESS + bytes(20)))[:-10],
+    **{f"a lossless WebP {name}": riff((b"VP8L", LOSSLESS + data)) for name, data in UNREADABLE.items()},
+    "a lossless WebP on a canvas": riff((b"VP8X", bytes(4) + SIDES), (b"VP8L", LOSSLESS + bytes(20))),
+}
 BOMBS = {
     "a JPEG of 16384x3000 in a few hundred bytes": (jpeg_declaring(16_384, 3_000), "corrupt"),
     "a progressive JPEG of 8000x6000 in a few hundred bytes": (
@@ -116,6 +155,35 @@ BOMBS = {
 
 def no_pixels(*_: object) -> None:
     pytest.fail("its pixels were decoded")
+
+
+@pytest.mark.parametrize("name", CANNOT_HOLD)
+def test_bytes_that_cannot_hold_their_pixels_are_refused_before_memory_is_taken(name: str) -> None:
+    assert refusal(CANNOT_HOLD[name]) == "corrupt"
+    assert peak_memory(CANNOT_HOLD[name]) < 20 * 2**20
+
+
+@pytest.mark.parametrize("side", [1, 17, 2_000])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_pictures_of_one_colour_are_never_too_few_bytes_for_their_pixels(mode: str, side: int) -> None:
+    one = Image.new(mode, (side, side), 1)
+    for kind, options in (
+        ("PNG", {"optimize": True}),
+        ("GIF", {}),
+        ("BMP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"quality": 0, "method": 1}),
+        ("JPEG", {"quality": 1, "optimize": True}),
+        ("JPEG", {"quality": 1, "progressive": True}),
+    ):
+        if not (kind in {"JPEG", "BMP"} and mode in {"P", "RGBA"}):
+            assert decode(saved(one, kind, **options)).shape == (side, side, 3), kind
+
+
+def test_a_lossless_webp_of_one_colour_takes_no_byte_for_its_pixels() -> None:
+    symbols = "000" + "1000" * 5  # no transform, cache or map; every code has one symbol
+    packed = int(symbols[::-1], 2).to_bytes(4, "little")
+    assert decode(riff((b"VP8L", LOSSLESS + packed))).shape == (BOMB, BOMB, 3)
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -7,10 +7,12 @@ import struct
 from pixkin_proto.errors import InvalidImage
 
 from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import MAX_BLOCKS, Limits, too_complex
 
 _EXTENSION, _IMAGE, _TRAILER = b"!,;"
 _HAS_PALETTE = 128
+_MOST_OF_A_BYTE = 4096 * 8 // 12 + 1  # pixels: a code has 12 bits, and stands for less than 4,096
 
 
 def matches(data: bytes) -> bool:
@@ -28,6 +30,7 @@ def guard(data: bytes, limits: Limits) -> Content:
     screen, (left, top, across, down) = struct.unpack_from("<2H", data, 6), struct.unpack_from("<4H", data, frame + 1)
     width, height = max(screen[0], left + across), max(screen[1], top + down)
     limits.check_pixels(width, height)
+    check_declared("GIF", across, down, has=len(data) - frame, least=across * down // _MOST_OF_A_BYTE)
     if control:
         control = b"\x21\xf9\x04" + bytes([control[3] & 1, 0, 0, control[6], 0])
     return Content(data[: _after_header(data)] + control + data[frame:])

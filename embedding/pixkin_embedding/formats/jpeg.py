@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pixkin_proto.errors import InvalidImage
 
 from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import MAX_BLOCKS, Limits, too_complex
 
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # those with a segment, and end of image
@@ -75,10 +76,7 @@ def _check_frame(marker: int, frame: bytes, rest: int, limits: Limits) -> int:
     factors = [(byte >> 4, byte & 15) for byte in frame[7::3]]
     widest, highest = (max((factor[axis] for factor in factors), default=0) for axis in (0, 1))
     least_bits = width * height * sum(x * y for x, y in factors) // max(1, 64 * widest * highest)
-    if least_bits > 8 * rest:
-        raise InvalidImage(
-            "corrupt", f"the JPEG declares {width}x{height} pixels and has {rest:,} bytes for them; it is cut off"
-        )
+    check_declared("JPEG", width, height, has=rest, least=(least_bits + 7) // 8)
     return width * height
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pixkin_proto.errors import InvalidImage
 
 from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import Limits, too_complex
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _PALETTE = 0, 2, 3
+_CHANNELS = {_GREY: 1, _COLOUR: 3, _PALETTE: 1, 4: 2, 6: 4}
+_MOST_OF_A_BYTE = 1032  # bytes: 258 take two bits in deflate at its best
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 
 
@@ -30,14 +33,17 @@ def guard(data: bytes, limits: Limits) -> Content:
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
     depth, colour_type = data[24], data[25]
     limits.check_pixels(width, height)
-    kept, exif, transparent = [_SIGNATURE], b"", None
+    kept, exif, transparent, packed = [_SIGNATURE], b"", None, 0
     for name, start, end in _chunks(data, limits):
+        packed += min(end, len(data)) - start if name == b"IDAT" else 0
         if name in _PIXELS or (name == b"tRNS" and colour_type == _PALETTE):
             kept.append(data[start:end])
         elif name == b"tRNS" and colour_type in {_GREY, _COLOUR}:
             transparent = _transparent(data[start + 8 : end - 4], depth, colour_type)
         elif name == b"eXIf":
             exif = exif or data[start + 8 : end - 4]
+    least = width * height * depth * _CHANNELS.get(colour_type, 1) // (8 * _MOST_OF_A_BYTE)
+    check_declared("PNG", width, height, has=packed, least=least)
     return Content(b"".join(kept), exif, transparent)
 
 

@@ -1,13 +1,21 @@
-"""WebP: canvas and EXIF (RFC 9649)."""
+"""WebP: canvas, first picture and EXIF (RFC 9649)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pixkin_proto.errors import InvalidImage
 
+from pixkin_embedding.formats import vp8l
 from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import MAX_BLOCKS, Limits
 
-_HAS_EXIF = 8
+_FIRST_CHUNK = 12
+_EXTENDED, _FRAME, _LOSSY, _LOSSLESS = b"VP8X", b"ANMF", b"VP8 ", b"VP8L"
+_FRAME_HEADER = 16  # bytes of an animation's frame before its own chunks
+_HEADER = {_LOSSY: 10, _LOSSLESS: 5}
+_BLOCK = 16  # pixels a side
 
 
 def matches(data: bytes) -> bool:
@@ -16,31 +24,66 @@ def matches(data: bytes) -> bool:
 
 
 def guard(data: bytes, limits: Limits) -> Content:
-    """Check a WebP's canvas, for which the decoder takes memory as soon as it is opened."""
-    limits.check_pixels(*_canvas(data))
-    return Content(data, _exif(data))
+    """Check a WebP's canvas and first picture; the decoder takes memory for the canvas as soon as it is opened."""
+    picture, exif = b"", b""
+    last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    for name, start, end in _chunks(data, _FIRST_CHUNK, last):
+        if name == _EXTENDED:
+            limits.check_pixels(*_canvas(data[start:end]))
+        elif name in {_LOSSY, _LOSSLESS, _FRAME} and not picture:
+            picture = name
+            _check_picture(name, data, start, end, limits)
+        elif name == b"EXIF":
+            exif = exif or data[start:end]
+        if name != _EXTENDED and not data.startswith(_EXTENDED, _FIRST_CHUNK):
+            break  # the first chunk of a plain file is all of it
+    if not picture:
+        raise _cut_off()
+    return Content(data, exif)
 
 
-def _canvas(data: bytes) -> tuple[int, int]:
-    """Return the width and height that the header declares."""
-    kind = data[12:16]
-    if kind == b"VP8X" and len(data) >= 30:
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
-    if kind == b"VP8L" and len(data) >= 25:
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if kind == b"VP8 " and len(data) >= 30:
-        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-    raise InvalidImage("corrupt", "the WebP has no header; the file is damaged or cut off")
-
-
-def _exif(data: bytes) -> bytes:
-    if data[12:16] != b"VP8X" or not data[20] & _HAS_EXIF:
-        return b""
-    position = 12
-    for _ in range(MAX_BLOCKS):  # an animation of more frames than that stays as it is
+def _chunks(data: bytes, position: int, last: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (name, start, end) of every chunk's contents; what is cut off, or the last of too many, is left out."""
+    for _ in range(MAX_BLOCKS):
         size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data.startswith(b"EXIF", position):
-            return data[position + 8 : position + 8 + size]
-        position += 8 + size + (size & 1)
-    return b""
+        start, end = position + 8, position + 8 + size
+        if end > last:
+            return
+        yield data[position : position + 4], start, end
+        position = end + (size & 1)
+
+
+def _check_picture(name: bytes, data: bytes, start: int, end: int, limits: Limits) -> None:
+    if name == _FRAME:
+        inside = _chunks(data, start + _FRAME_HEADER, end)
+        found = next((each for each in inside if each[0] in {_LOSSY, _LOSSLESS}), None)
+        if found is None:
+            raise _cut_off()
+        name, start, end = found
+    chunk = data[start:end]
+    if len(chunk) < _HEADER[name]:
+        raise _cut_off()
+    width, height = _lossy_size(chunk) if name == _LOSSY else _lossless_size(chunk)
+    limits.check_pixels(width, height)
+    if name == _LOSSY:
+        # How a block is predicted is coded with fixed odds, and takes more than a bit whatever is chosen.
+        check_declared("WebP", width, height, has=len(chunk), least=-(-width // _BLOCK) * -(-height // _BLOCK) // 8)
+    elif not vp8l.may_be_read(chunk):
+        raise InvalidImage("corrupt", f"the WebP declares {width}x{height} pixels, and no pixels follow; it is damaged")
+
+
+def _canvas(chunk: bytes) -> tuple[int, int]:
+    return 1 + int.from_bytes(chunk[4:7], "little"), 1 + int.from_bytes(chunk[7:10], "little")
+
+
+def _lossy_size(chunk: bytes) -> tuple[int, int]:
+    return int.from_bytes(chunk[6:8], "little") & 0x3FFF, int.from_bytes(chunk[8:10], "little") & 0x3FFF
+
+
+def _lossless_size(chunk: bytes) -> tuple[int, int]:
+    bits = int.from_bytes(chunk[1:5], "little")
+    return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+
+
+def _cut_off() -> InvalidImage:
+    return InvalidImage("corrupt", "the WebP has no whole picture in it; the file is damaged or cut off")
