@@ -14,6 +14,7 @@ from pixkin_proto.kept import without_frames
 
 from pixkin_embedding.colours import rgb_bands
 from pixkin_embedding.formats import FORMATS, recognise
+from pixkin_embedding.formats.content import Canvas
 from pixkin_embedding.limits import FOLDER_LIMITS, REQUEST_LIMITS, Limits
 from pixkin_embedding.orientation import empty_upright, place, read_orientation
 
@@ -88,9 +89,13 @@ def _decode(data: bytes, name: str, limits: Limits) -> Pixels:
     with FORMATS[name].open(BytesIO(content.data)) as image:
         limits.check_pixels(*image.size)
         image.load()
-        upright, stored = empty_upright(*image.size, read_orientation(content.exif))
+        canvas = content.canvas or Canvas(*image.size, 0, 0)
+        upright, stored = empty_upright(canvas.width, canvas.height, read_orientation(content.exif))
+        if image.size != (canvas.width, canvas.height):
+            upright[...] = 255
+        frame = stored[canvas.top :, canvas.left : canvas.left + image.width]
         for rows, band in rgb_bands(image, content.transparent):
-            place(stored[rows], band)
+            place(frame[rows], band)
     return upright
 
 

@@ -186,6 +186,45 @@ def test_a_gif_frame_that_leaves_the_screen_enlarges_it() -> None:
     assert decode(bytes(data)).shape == (10, 20, 3)
 
 
+def gif_with_frame(left: int, top: int, control: bytes) -> bytes:
+    """A GIF of 12x9 pixels, whose palette begins with blue, and whose only frame is 4x3 red pixels."""
+    frame = Image.new("P", (4, 3), 1)
+    frame.putpalette([0, 0, 200, 200, 0, 0, 0, 200, 0, 9, 9, 9])
+    data = saved(frame, "GIF", optimize=False)
+    palette = 13 + (3 << (data[10] & 7) + 1)
+    pixels = data[data.index(b"," + bytes(4), palette) + 9 :]
+    screen = struct.pack("<2H", 12, 9)
+    return data[:6] + screen + data[10:palette] + control + b"," + struct.pack("<4H", left, top, 4, 3) + pixels
+
+
+CONTROLS = {
+    "no control": b"",
+    "no transparent colour": b"\x21\xf9\x04\0\0\0\0\0",
+    "a transparent colour": b"\x21\xf9\x04\x01\0\0\0\0",
+    "another transparent colour": b"\x21\xf9\x04\x01\0\0\x03\0",
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("corner", [(0, 0), (5, 2), (8, 6)])
+def test_what_a_small_gif_frame_leaves_free_is_white(corner: tuple[int, int], control: str) -> None:
+    left, top = corner
+    expected = np.full((9, 12, 3), WHITE, np.uint8)
+    expected[top : top + 3, left : left + 4] = (200, 0, 0)
+    assert np.array_equal(decode(gif_with_frame(left, top, CONTROLS[control])), expected)
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12], ids=["opaque", "with alpha"])
+def test_what_a_small_webp_frame_leaves_free_is_white(flags: int) -> None:
+    frame = saved(Image.new("RGB", (4, 2), (200, 0, 0)), "WEBP", lossless=True)[12:]
+    header = b"".join(number.to_bytes(3, "little") for number in (3, 1, 3, 1, 100)) + b"\0"
+    chunks = [(b"VP8X", bytes([flags, 0, 0, 0, 11, 0, 0, 8, 0, 0])), (b"ANIM", bytes(6)), (b"ANMF", header + frame)]
+    body = b"WEBP" + b"".join(name + struct.pack("<I", len(data)) + data for name, data in chunks)
+    expected = np.full((9, 12, 3), WHITE, np.uint8)
+    expected[2:4, 6:10] = (200, 0, 0)
+    assert np.array_equal(decode(b"RIFF" + struct.pack("<I", len(body)) + body), expected)
+
+
 def test_pictures_decoded_in_threads_are_the_pictures_decoded_alone(data: Path) -> None:
     photos = [photo.read_bytes() for photo in sorted((data / "bad-images" / "exif-orientation").glob("*.jpg"))[:6]]
     with ThreadPoolExecutor(4) as pool:

@@ -6,7 +6,7 @@ import struct
 
 from pixkin_proto.errors import InvalidImage
 
-from pixkin_embedding.formats.content import Content
+from pixkin_embedding.formats.content import Canvas, Content
 from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import MAX_BLOCKS, Limits, too_complex
 
@@ -23,8 +23,9 @@ def matches(data: bytes) -> bool:
 def guard(data: bytes, limits: Limits) -> Content:
     """Check the size of a GIF's screen and first frame; return it without comments and other extensions.
 
-    A frame may leave the screen, which then grows. Of the graphic control only the transparent colour is kept: how the
-    frame is disposed of concerns the next one.
+    A frame may leave the screen, which then grows. What a smaller one leaves free is transparent and has no place in
+    its palette, so the frame is decoded alone, and the canvas says where it lies. Of the graphic control only the
+    transparent colour is kept: how the frame is disposed of concerns the next one.
     """
     frame, control = _first_frame(data)
     screen, (left, top, across, down) = struct.unpack_from("<2H", data, 6), struct.unpack_from("<4H", data, frame + 1)
@@ -33,7 +34,10 @@ def guard(data: bytes, limits: Limits) -> Content:
     check_declared("GIF", across, down, has=len(data) - frame, least=across * down // _MOST_OF_A_BYTE)
     if control:
         control = b"\x21\xf9\x04" + bytes([control[3] & 1, 0, 0, control[6], 0])
-    return Content(data[: _after_header(data)] + control + data[frame:])
+    size = struct.pack("<2H", across, down)
+    header = data[:6] + size + data[10 : _after_header(data)]
+    alone = header + control + b"," + bytes(4) + size + data[frame + 9 :]
+    return Content(alone, canvas=Canvas(width, height, left, top))
 
 
 def _after_header(data: bytes) -> int:

@@ -13,6 +13,7 @@ from pixkin_embedding.limits import MAX_BLOCKS, Limits
 
 _FIRST_CHUNK = 12
 _EXTENDED, _FRAME, _LOSSY, _LOSSLESS = b"VP8X", b"ANMF", b"VP8 ", b"VP8L"
+_FLAGS, _HAS_ALPHA = 20, 16
 _FRAME_HEADER = 16  # bytes of an animation's frame before its own chunks
 _HEADER = {_LOSSY: 10, _LOSSLESS: 5}
 _BLOCK = 16  # pixels a side
@@ -30,7 +31,7 @@ def guard(data: bytes, limits: Limits) -> Content:
     for name, start, end in _chunks(data, _FIRST_CHUNK, last):
         if name == _EXTENDED:
             limits.check_pixels(*_canvas(data[start:end]))
-        elif name in {_LOSSY, _LOSSLESS, _FRAME} and not picture:
+        elif name in {_LOSSY, _LOSSLESS, _FRAME} and not picture:  # a frame belongs to an extended file only
             picture = name
             _check_picture(name, data, start, end, limits)
         elif name == b"EXIF":
@@ -39,6 +40,8 @@ def guard(data: bytes, limits: Limits) -> Content:
             break  # the first chunk of a plain file is all of it
     if not picture:
         raise _cut_off()
+    if picture == _FRAME:  # what the first frame leaves free is transparent, whether or not the file says so
+        data = data[:_FLAGS] + bytes([data[_FLAGS] | _HAS_ALPHA]) + data[_FLAGS + 1 :]
     return Content(data, exif)
 
 
