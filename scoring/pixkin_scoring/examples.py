@@ -42,6 +42,7 @@ def query_vector(
     weights = np.array([query.weight for query in queries])
     if not np.isfinite(weights).all() or not weights.any():
         raise InvalidArgument(f"the weights of the queries are finite and not all 0; they came as {weights.tolist()}")
+    weights = np.ldexp(weights, -int(np.frexp(np.abs(weights).max())[1]))  # exact, and no sum of them overflows
     vectors = [_vector_of(store, collection, query, descriptor, deadline) for query in queries]
     rows = [check_query(vector, descriptor, measure) for vector in vectors]
     if len(rows) == 1 and weights[0] > 0:

@@ -72,7 +72,8 @@ def fused(
     by_descriptor = np.array(
         [_scores_of(store, *pair, ids, deadline) for pair in zip(searches, firsts, strict=True)]
     )  # fmt: skip
-    shares = np.array(weights) / sum(weights)
+    scaled = np.ldexp(weights, -int(np.frexp(max(weights))[1]))  # exact, and their sum does not overflow
+    shares = scaled / sum(scaled)
     total = FUSIONS[stage.name].fuse(by_descriptor, shares, stage.options) if ids else np.empty(0)
     order = np.argsort(-total, kind="stable")
     ranks = _ranks_behind(found, top, frozenset(ids))

@@ -105,6 +105,7 @@ class Engine:
     ) -> None:
         self.store = open_store(store, insecure=insecure) if isinstance(store, str) else store
         self.directory = ExtractorDirectory(extractors)
+        self._place = store if isinstance(store, str) else ""
         self._device, self._limits, self._timeout = device, limits, check_timeout(timeout)
         self._allow_untrained = allow_untrained
         self._process = os.getpid()
@@ -112,6 +113,11 @@ class Engine:
         self._batcher = Batcher()
         self._decoding = ThreadPoolExecutor(usable_cores(), "pixkin-decoding")
         self._scoring = ThreadPoolExecutor(1, "pixkin-scoring")
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where store and extractors lie, and words for it that callers elsewhere may be told."""
+        return {str(self.directory.path): "the extractor directory", self._place: "the store"}
 
     def __enter__(self) -> Self:
         return self

@@ -83,7 +83,7 @@ def _parser(deserialise: Callable[[bytes], Any], method: str) -> Callable[[bytes
             if declared is not None:
                 check_message(data, declared)
             return deserialise(data)
-        except errors.InvalidArgument as error:
+        except errors.InvalidInput as error:
             return error
         except DecodeError:
             return errors.InvalidArgument(

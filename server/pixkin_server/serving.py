@@ -20,6 +20,7 @@ from pixkin_server.engine import Engine
 from pixkin_server.health import SERVICES, Health, follow_store, warm_up
 from pixkin_server.http.settings import HttpSettings
 from pixkin_server.interceptors import ErrorInterceptor
+from pixkin_server.messages.telling import hide
 from pixkin_server.services.collections import CollectionsService
 from pixkin_server.services.embedding import EmbeddingService
 from pixkin_server.services.search import SearchService
@@ -69,6 +70,7 @@ class Server:
 
     def __init__(self, engine: Engine, settings: ServerSettings) -> None:
         self._engine, self._settings = engine, settings
+        hide(engine.places)
         self._calls = Calls()
         self._health = Health(engine)
         self._http: HttpServer | None = None

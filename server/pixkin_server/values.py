@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from pixkin_proto.errors import InvalidArgument
+from pixkin_proto.errors import InvalidArgument, InvalidFilter, InvalidPlan
 from pixkin_scoring.filters import MAX_CONDITIONS
 from pixkin_scoring.plan import MOST_COMPARED, MOST_RERANKERS
 
@@ -31,6 +31,11 @@ ENTRIES = {
     "MissingRequest.files": ("a look-up", MAX_ENTRIES, "files"),
 }
 """What has how many entries in its list, by message and field; another list has MAX_ENTRIES."""
+LEAVES: dict[str, type[InvalidArgument | InvalidPlan | InvalidFilter]] = {
+    "Plan.descriptors": InvalidPlan,
+    "Plan.rerank": InvalidPlan,
+    "Plan.filter": InvalidFilter,
+}
 OF_ONE_SEARCH = {"SearchRequest", "Plan", "VectorQuery"}
 """What has too many in one search of a batch costs that search alone, so that up to MAX_ENTRIES are read."""
 VARINT, SIZED = 0, 2
@@ -43,10 +48,11 @@ def _limit(field: Any) -> tuple[str, int, str]:
 
 
 def check_entries(field: Any, count: int) -> None:
-    """Raise InvalidArgument when a repeated field has more entries than it takes."""
+    """Raise InvalidArgument, InvalidPlan or InvalidFilter when a repeated field has more entries than it takes."""
     whole, most, part = _limit(field)
     if count > _most_read(field):
-        raise InvalidArgument(f"{whole} has at most {most:,} {part}; send fewer, or send them in several calls")
+        leaf = LEAVES.get(f"{field.containing_type.name}.{field.name}", InvalidArgument)
+        raise leaf(f"{whole} has at most {most:,} {part}; send fewer, or send them in several calls")
 
 
 def _most_read(field: Any) -> int:
@@ -67,7 +73,7 @@ class JsonValues:
 
 
 def check_message(data: bytes, declared: Any) -> None:
-    """Raise InvalidArgument for a message with more values than a request may have, or than one of its lists takes.
+    """Raise what is wrong with a message of more values than a request may have, or than one of its lists takes.
 
     declared: the message's Descriptor · data: its bytes; what is no message is left to the parser.
     """

@@ -72,8 +72,11 @@ def test_a_weight_moves_the_ranking_towards_its_descriptor(searched: Store) -> N
 
 def test_weights_count_in_proportion_alone(searched: Store) -> None:
     for name in FUSIONS:
-        large = tuple(replace(each, weight=each.weight * 1e6) for each in BOTH.descriptors)
-        assert ranked(searched, BOTH, fuse=name) == ranked(searched, BOTH, fuse=name, descriptors=large)
+        for scale in (1e6, 1e308, 1e-308):
+            large = tuple(replace(each, weight=scale) for each in BOTH.descriptors)
+            same = tuple(replace(each, weight=1.0) for each in BOTH.descriptors)
+            scaled = ranked(searched, BOTH, fuse=name, descriptors=large)
+            assert ranked(searched, BOTH, fuse=name, descriptors=same) == scaled
 
 
 def test_later_stages_see_the_weighted_mean_of_the_likenesses(searched: Store) -> None:

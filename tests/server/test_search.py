@@ -70,6 +70,15 @@ def test_pages_together_are_the_whole_ranking(client: Client) -> None:
     assert [hit.rank for hit in whole] == list(range(1, 24))
 
 
+@pytest.mark.parametrize("scale", [1e308, 1e-308, 5e-324])
+def test_weights_of_examples_count_in_proportion_alone(client: Client, scale: float) -> None:
+    def found(weight: float) -> list[str]:
+        queries = [Query(id="red/0.jpg", weight=weight), Query(id="blue/0.jpg", weight=weight)]
+        return client.search("photos", queries, Plan(descriptors=GAP)).hits.ids
+
+    assert found(scale) == found(1.0)
+
+
 def test_several_weighted_examples_move_the_result(client: Client) -> None:
     plan = Plan(descriptors=(DescriptorChoice("histogram", "intersection"),), size=23)
     towards = client.search("photos", [Query(id="red/0.jpg"), Query(id="blue/0.jpg")], plan).hits

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping
 from pixkin_proto.errors import Datum, PixkinError
 from pixkin_proto.v1 import types_pb2
 
+from pixkin_server.messages.telling import told, without_commands
+
 MAX_SENTENCE = 1200  # bytes: gRPC drops trailing metadata beyond 8 KiB, in which the sentence stands twice and escaped
 MAX_DATUM = 512  # bytes of one text: ids are no longer
 
 
 def error_to_proto(error: PixkinError) -> types_pb2.Error:
-    """Return an error as a message; what a caller made too long is cut."""
+    """Return an error as a message, without paths and commands of the server; what a caller made too long is cut."""
     data = {key: json.dumps(_short(value), ensure_ascii=False) for key, value in error.data.items()}
-    return types_pb2.Error(reason=error.reason, message=_cut(error.message, MAX_SENTENCE), data=data)
+    return types_pb2.Error(
+        reason=error.reason, message=_cut(told(without_commands(error.message)), MAX_SENTENCE), data=data
+    )
 
 
 def error_from_proto(message: types_pb2.Error) -> PixkinError:
@@ -33,8 +37,8 @@ def _data(texts: Mapping[str, str]) -> Iterator[tuple[str, Datum]]:
 
 def _short(value: Datum) -> Datum:
     if isinstance(value, list):
-        return [_cut(text, MAX_DATUM // 8) for text in value[:12]]
-    return _cut(value, MAX_DATUM) if isinstance(value, str) else value
+        return [_cut(told(text), MAX_DATUM // 8) for text in value[:12]]
+    return _cut(told(value), MAX_DATUM) if isinstance(value, str) else value
 
 
 def _cut(text: str, most: int) -> str:

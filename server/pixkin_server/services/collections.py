@@ -24,6 +24,7 @@ from pixkin_server.messages.collections import (
     new_item_from_proto,
     update_from_proto,
 )
+from pixkin_server.messages.telling import told
 from pixkin_server.messages.types import descriptor_from_proto, facts_from_proto
 
 DEFAULT_PAGE = 100
@@ -157,7 +158,7 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def Verify(self, request: pb.VerifyRequest, context: grpc.aio.ServicerContext) -> pb.VerifyReply:
         """Check a collection's stored data."""
         found = await self._calls.run(context, self._engine.verify, request.collection)
-        return pb.VerifyReply(items=found.items, problems=found.problems)
+        return pb.VerifyReply(items=found.items, problems=map(told, found.problems))
 
     def _check_writes(self) -> None:
         if not self._writes:

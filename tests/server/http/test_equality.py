@@ -168,6 +168,9 @@ def without_times(outcome: Outcome) -> Outcome:
     for reply in outcome:
         for each in (reply, *getattr(reply, "outcomes", ())):
             inner = getattr(each, "reply", each)
+            for described in (inner, *getattr(inner, "collections", ())):
+                if hasattr(described, "incarnation"):
+                    described.ClearField("incarnation")
             if hasattr(inner, "timings"):
                 assert all(timing.ms >= 0 for timing in inner.timings)
                 stages = [timing.stage for timing in inner.timings if timing.stage != "load"]
