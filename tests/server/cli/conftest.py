@@ -119,7 +119,7 @@ def on_cluster(cluster: str, extractors: Path) -> tuple[object, ...]:
 @pytest.fixture(scope="session")
 def over_cluster(cluster: str, extractors: Path) -> Iterator[tuple[object, ...]]:
     """The options that name a server over the cluster."""
-    with running_server(cluster, extractors=extractors, device="cpu") as address:
+    with running_server(cluster, extractors=extractors, device="cpu", writes=True) as address:
         yield ("--server", address)
 
 

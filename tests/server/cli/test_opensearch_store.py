@@ -344,3 +344,31 @@ def test_a_cluster_that_is_named_as_a_server_is_told_apart(pixkin: Cli, cluster:
     assert (ran.status, ran.out) == (1, "")
     # 2.19.1 hangs up without a word, as a server that ends would.
     assert f"--store {cluster}" in ran.err or "no pixkin server answers" in ran.err
+
+
+def test_a_collection_whose_index_is_closed_is_named_in_the_list_and_can_be_dropped(
+    pixkin: Cli, empty: str, cluster: str, on_cluster: Where
+) -> None:
+    asked("POST", f"{cluster}/{empty}-v0001/_close")
+    ran = pixkin("index", "describe", empty, *on_cluster)
+    assert (ran.status, f"POST /{empty}-v0001/_open" in ran.err) == (1, True)
+    ran = pixkin("index", "drop", empty, *on_cluster, stdin="n\n")
+    assert (ran.status, "which cannot be read" in ran.err) == (1, True)
+    assert pixkin("index", "drop", empty, "--yes", *on_cluster).out == f"{empty} is gone\n"
+
+
+def test_what_others_have_added_is_named_by_reindex_and_copy_and_left_behind_when_that_is_said(
+    pixkin: Cli, filled: str, cluster: str, on_cluster: Where, tmp_path: Path
+) -> None:
+    store = on_cluster[:2]
+    asked("PUT", f"{cluster}/{filled}-v0001/_alias/{filled}-shop")
+    ran = pixkin("index", "reindex", filled, *store)
+    assert (ran.status, f"would lack: alias {filled}-shop" in ran.err, "--leave-behind" in ran.err) == (1, True, True)
+    ran = pixkin("index", "copy", filled, "--to", str(tmp_path / "copy"), *store)
+    assert (ran.status, f"added it to the index: alias {filled}-shop" in ran.err) == (0, True)
+    assert pixkin("index", "reindex", filled, "--leave-behind", *store).status == 0
+
+
+def test_unlock_says_that_nothing_holds_a_collection(pixkin: Cli, empty: str, on_cluster: Where) -> None:
+    ran = pixkin("index", "unlock", empty, *on_cluster[:2])
+    assert (ran.status, ran.out, ran.err) == (0, "", f"{empty} is not held by any command\n")

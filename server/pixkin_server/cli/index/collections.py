@@ -140,11 +140,11 @@ def drop(collection: str, yes: bool, **options: Any) -> None:
 
 def _what_goes(service: Service, collection: str) -> str:
     """Return in words what a drop deletes; a collection that cannot be described may be deleted all the same."""
-    from pixkin_proto.errors import StoreFormat
+    from pixkin_proto.errors import StoreFormat, StoreReadOnly, StoreUnavailable
 
     try:
         found = service.describe(collection)
-    except StoreFormat as error:
+    except (StoreFormat, StoreReadOnly, StoreUnavailable) as error:  # of an index that is damaged, blocked or closed
         return f"{collection}, which cannot be read ({one_line(error.message)})"
     index = found.layout.get("index")
     versions = f" and all versions of its index ({index} is in use) in {found.store}" if index else ""
