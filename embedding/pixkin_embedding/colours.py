@@ -8,17 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixkin_embedding.profiles import Conversion
+
 _ROWS = 64  # whole pictures at a time cost twice the time and half as much memory again (12 megapixels, measured)
 
 
-def rgb_bands(image: Image.Image, transparent: tuple[int, ...] | None) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+def rgb_bands(
+    image: Image.Image, transparent: tuple[int, ...] | None, profile: Conversion | None = None
+) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
     """Yield (rows, their pixels) from top to bottom; pixels are (rows, width, 3) uint8.
 
-    `transparent` is the grey value or colour that a PNG declares transparent, in the units of the image's pixels.
+    `transparent` is the grey value or colour that a PNG declares transparent, in the units of the image's pixels;
+    `profile` makes the colours sRGB.
     """
     for top in range(0, image.height, _ROWS):
         bottom = min(top + _ROWS, image.height)
-        yield slice(top, bottom), _rgb(image.crop((0, top, image.width, bottom)), transparent)
+        yield slice(top, bottom), _srgb(image.crop((0, top, image.width, bottom)), transparent, profile)
+
+
+def _srgb(band: Image.Image, transparent: tuple[int, ...] | None, profile: Conversion | None) -> NDArray[np.uint8]:
+    if profile is None:
+        return _rgb(band, transparent)
+    if profile.mode == "CMYK":
+        return profile.apply(np.asarray(band))
+    pixels = _rgb(band, transparent)  # on white, which is white in every profile
+    return profile.apply(pixels if profile.mode == "RGB" else pixels[..., 0])
 
 
 def _rgb(band: Image.Image, transparent: tuple[int, ...] | None) -> NDArray[np.uint8]:

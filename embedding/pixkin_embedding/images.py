@@ -17,6 +17,7 @@ from pixkin_embedding.formats import FORMATS, recognise
 from pixkin_embedding.formats.content import Canvas
 from pixkin_embedding.limits import FOLDER_LIMITS, REQUEST_LIMITS, Limits
 from pixkin_embedding.orientation import empty_upright, place, read_orientation
+from pixkin_embedding.profiles import conversion
 
 __all__ = ["FOLDER_LIMITS", "REQUEST_LIMITS", "Box", "Limits", "decode", "thumbnail"]
 
@@ -58,9 +59,9 @@ def _edges(start: float, length: float, side: int) -> slice:
 def decode(data: bytes, limits: Limits = REQUEST_LIMITS, *, crop: Box | None = None) -> Pixels:
     """Return a picture's pixels: (h, w, 3) uint8 RGB, C-contiguous, upright, on white, of the first frame.
 
-    16-bit greys are scaled to 8 bits; other 16-bit colours keep their upper byte. Colour profiles are ignored. The
-    limits are checked before memory is taken for pixels. Raises InvalidImage for whatever is no such picture, and
-    InvalidCrop.
+    16-bit greys are scaled to 8 bits; other 16-bit colours keep their upper byte. Colours become sRGB by the picture's
+    profile, where it has one that can be used. The limits are checked before memory is taken for pixels. Raises
+    InvalidImage for whatever is no such picture, and InvalidCrop.
     """
     limits.check_bytes(len(data))
     name = recognise(data, limits)
@@ -94,7 +95,7 @@ def _decode(data: bytes, name: str, limits: Limits) -> Pixels:
         if image.size != (canvas.width, canvas.height):
             upright[...] = 255
         frame = stored[canvas.top :, canvas.left : canvas.left + image.width]
-        for rows, band in rgb_bands(image, content.transparent):
+        for rows, band in rgb_bands(image, content.transparent, conversion(content.profile, image.mode)):
             place(frame[rows], band)
     return upright
 

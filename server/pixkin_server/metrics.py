@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from pixkin_embedding.profiles import IGNORED, REASONS
 from pixkin_proto.errors import PixkinError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pixkin_server.calls import Calls
@@ -73,11 +74,12 @@ class _OfTheEngine(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Name the metrics without asking for them."""
-        yield from (self._items({}), self._providers({}))
+        yield from (self._items({}), self._providers({}), self._profiles({}))
 
     def collect(self) -> Iterator[Metric]:
         """Ask."""
         yield self._providers(self._engine.providers())
+        yield self._profiles(IGNORED)
         try:
             found = self._engine.collections(timeout=COUNTING_SECONDS)
         except Exception:  # a store that does not answer has no sizes; /readyz says so
@@ -88,6 +90,14 @@ class _OfTheEngine(Collector):
         family = GaugeMetricFamily("pixkin_collection_items", "Items of a collection.", labels=("collection",))
         for name, items in found.items():
             family.add_metric((name,), items)
+        return family
+
+    def _profiles(self, ignored: Mapping[str, int]) -> Metric:
+        family = CounterMetricFamily(
+            "pixkin_colour_profiles_ignored", "Pictures whose colour profile was not used.", labels=("reason",)
+        )
+        for reason in REASONS:
+            family.add_metric((reason,), ignored.get(reason, 0))
         return family
 
     def _providers(self, found: dict[str, str]) -> Metric:

@@ -21,10 +21,11 @@ class Content:
 
     data: the file, reduced to what makes pixels · exif: the EXIF block, empty when there is none · transparent: the one
     grey value, or red, green and blue, that a PNG declares transparent, in the units of the decoded pixels · canvas: of
-    a picture that may be larger than its decoded pixels.
+    a picture that may be larger than its decoded pixels · profile: the ICC profile, unchecked, empty: none.
     """
 
     data: bytes
     exif: bytes = b""
     transparent: tuple[int, ...] | None = None
     canvas: Canvas | None = None
+    profile: bytes = b""

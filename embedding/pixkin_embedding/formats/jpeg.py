@@ -1,4 +1,4 @@
-"""JPEG: frame size, number of scans, EXIF (ITU-T T.81 annex B)."""
+"""JPEG: frame size, number of scans, EXIF, colour profile (ITU-T T.81 annex B)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # those with 
 _END_OF_IMAGE = 0xD9
 _MAX_SCANNED = 20  # times max_pixels: 48 MP in 98 scans took 4 s, and cameras write 10
 _START_OF_SCAN = 0xDA
-_EXIF = 0xE1
+_EXIF, _PROFILE = 0xE1, 0xE2
+_PROFILE_NAME = b"ICC_PROFILE\0"  # then the number of the part, and how many there are (ICC.1, annex B.4)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 _METADATA = (frozenset(range(0xE1, 0xF0)) | {0xFE}) - {0xEE}  # APP0 and APP14 say which colours the components are
@@ -29,14 +30,18 @@ def matches(data: bytes) -> bool:
 def guard(data: bytes, limits: Limits) -> Content:
     """Check a JPEG's frame and scans; return it without application data and comments."""
     kept, exif, pixels = [data[:2]], b"", 0
+    profile: dict[int, bytes] = {}
     for marker, start, end in _segments(data):
         if marker == _START_OF_SCAN:
             _check_scans(data, start, pixels, limits)
-            return Content(b"".join([*kept, data[start:]]), exif)
+            parts = b"".join(profile[number] for number in sorted(profile))
+            return Content(b"".join([*kept, data[start:]]), exif, profile=parts)
         if marker in _FRAMES:
             pixels = _check_frame(marker, data[start + 4 : end], len(data) - end, limits)
         if marker == _EXIF and data.startswith(b"Exif\0\0", start + 4):
             exif = exif or data[start + 4 : end]
+        if marker == _PROFILE and data.startswith(_PROFILE_NAME, start + 4):  # in numbered parts, in any order
+            profile.setdefault(data[start + 16], data[start + 18 : end])
         if marker not in _METADATA:
             kept.append(data[start:end])
     raise InvalidImage("corrupt", "the JPEG ends before its first pixel; it was cut off on its way")

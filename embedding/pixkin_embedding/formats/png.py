@@ -1,7 +1,8 @@
-"""PNG: number of chunks, transparent colour, EXIF (PNG specification, third edition)."""
+"""PNG: number of chunks, transparent colour, EXIF, colour profile (PNG specification, third edition)."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
 from pixkin_proto.errors import InvalidImage
@@ -9,6 +10,7 @@ from pixkin_proto.errors import InvalidImage
 from pixkin_embedding.formats.content import Content
 from pixkin_embedding.formats.declared import check_declared
 from pixkin_embedding.limits import Limits, too_complex
+from pixkin_embedding.profiles import MAX_PROFILE
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _PALETTE = 0, 2, 3
@@ -23,9 +25,10 @@ def matches(data: bytes) -> bool:
 
 
 def guard(data: bytes, limits: Limits) -> Content:
-    """Check a PNG's size and number of chunks; return it without text, profiles and animation.
+    """Check a PNG's size and number of chunks; return it without text and animation, its profile apart.
 
-    Text and profiles are compressed and may unpack to a thousand times their size; without the animation's chunks the
+    Text and profiles are compressed and may unpack to a thousand times their size: texts are left packed, and of one
+    profile as much is unpacked as may be read. Without the animation's chunks the
     default picture is left, which is the first frame.
     """
     if data[8:16] != b"\0\0\0\x0dIHDR" or len(data) < 33:
@@ -33,7 +36,7 @@ def guard(data: bytes, limits: Limits) -> Content:
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
     depth, colour_type = data[24], data[25]
     limits.check_pixels(width, height)
-    kept, exif, transparent, packed = [_SIGNATURE], b"", None, 0
+    kept, exif, transparent, profile, packed = [_SIGNATURE], b"", None, b"", 0
     for name, start, end in _chunks(data, limits):
         packed += min(end, len(data)) - start if name == b"IDAT" else 0
         if name in _PIXELS or (name == b"tRNS" and colour_type == _PALETTE):
@@ -42,9 +45,11 @@ def guard(data: bytes, limits: Limits) -> Content:
             transparent = _transparent(data[start + 8 : end - 4], depth, colour_type)
         elif name == b"eXIf":
             exif = exif or data[start + 8 : end - 4]
+        elif name == b"iCCP":
+            profile = profile or _unpacked(data[start + 8 : end - 4])
     least = width * height * depth * _CHANNELS.get(colour_type, 1) // (8 * _MOST_OF_A_BYTE)
     check_declared("PNG", width, height, has=packed, least=least)
-    return Content(b"".join(kept), exif, transparent)
+    return Content(b"".join(kept), exif, transparent, profile=profile)
 
 
 def _chunks(data: bytes, limits: Limits) -> Iterator[tuple[bytes, int, int]]:
@@ -57,6 +62,15 @@ def _chunks(data: bytes, limits: Limits) -> Iterator[tuple[bytes, int, int]]:
         start, name = position, data[position + 4 : position + 8]
         position += 12 + int.from_bytes(data[start : start + 4])
         yield name, start, position
+
+
+def _unpacked(chunk: bytes) -> bytes:
+    """Return the profile of an iCCP chunk, cut where it is too large to be read; its name when it is damaged."""
+    name, _, packed = chunk.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(packed[1:], MAX_PROFILE + 1)
+    except zlib.error:
+        return name
 
 
 def _transparent(samples: bytes, depth: int, colour_type: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""WebP: canvas, first picture and EXIF (RFC 9649)."""
+"""WebP: canvas, first picture, EXIF and colour profile (RFC 9649)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def matches(data: bytes) -> bool:
 
 def guard(data: bytes, limits: Limits) -> Content:
     """Check a WebP's canvas and first picture; the decoder takes memory for the canvas as soon as it is opened."""
-    picture, exif = b"", b""
+    picture, exif, profile = b"", b"", b""
     last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     for name, start, end in _chunks(data, _FIRST_CHUNK, last):
         if name == _EXTENDED:
@@ -36,13 +36,15 @@ def guard(data: bytes, limits: Limits) -> Content:
             _check_picture(name, data, start, end, limits)
         elif name == b"EXIF":
             exif = exif or data[start:end]
+        elif name == b"ICCP":
+            profile = profile or data[start:end]
         if name != _EXTENDED and not data.startswith(_EXTENDED, _FIRST_CHUNK):
             break  # the first chunk of a plain file is all of it
     if not picture:
         raise _cut_off()
     if picture == _FRAME:  # what the first frame leaves free is transparent, whether or not the file says so
         data = data[:_FLAGS] + bytes([data[_FLAGS] | _HAS_ALPHA]) + data[_FLAGS + 1 :]
-    return Content(data, exif)
+    return Content(data, exif, profile=profile)
 
 
 def _chunks(data: bytes, position: int, last: int) -> Iterator[tuple[bytes, int, int]]:

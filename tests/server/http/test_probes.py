@@ -137,6 +137,7 @@ def counting(start: Callable[..., Any], store: Path, extractors: Path, photos: P
         ('pixkin_stage_seconds_count{stage="candidates"}', 5),
         ("pixkin_calls_waiting", 0),
         ("pixkin_streams", 0),
+        ('pixkin_colour_profiles_ignored_total{reason="unreadable"}', 0),
         ('pixkin_collection_items{collection="photos"}', 24),
         ('pixkin_collection_items{collection="vectors"}', 50),
     ],
