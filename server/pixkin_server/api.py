@@ -43,6 +43,8 @@ class Query:
     weight: float = 1.0
 
 
+UNREADABLE = "collection %s cannot be read: %s [%s]"
+"""What the log says of a collection that is left out of a list: its name, why, and the error's reason."""
 SearchCall = tuple[str, Sequence[Query], Plan]
 """One of several searches: the collection, its examples, and what to do with them."""
 
@@ -139,7 +141,7 @@ class Service(Protocol):
         """Describe one collection."""
 
     def collections(self) -> list[Collection]:
-        """Describe all collections, by name."""
+        """Describe all collections, by name. One that cannot be read is left out, and the log names it."""
 
     def drop(self, name: str) -> None:
         """Delete a collection."""

@@ -7,6 +7,7 @@ with Client("127.0.0.1:7475") as client:
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +29,16 @@ from pixkin_scoring.plan import Plan
 from pixkin_scoring.results import SearchResult
 from pixkin_scoring.stores.layout import IndexLayout
 
-from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
+from pixkin_server.api import (
+    UNREADABLE,
+    Embedding,
+    ExtractorChoice,
+    ExtractorInfo,
+    FileState,
+    NewItem,
+    Query,
+    SearchCall,
+)
 from pixkin_server.files import read_picture
 from pixkin_server.messages.collections import (
     add_result_from_proto,
@@ -47,6 +57,7 @@ from pixkin_server.sending import MAX_MESSAGE_BYTES, Refused, Sending
 from pixkin_server.statuses import error_of_call
 from pixkin_server.timeouts import DEFAULT_TIMEOUT, MAX_SECONDS, check_timeout
 
+log = logging.getLogger("pixkin.client")
 T = TypeVar("T")
 MIB = 1024 * 1024
 OPTIONS = (("grpc.max_receive_message_length", 64 * MIB), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES))
@@ -158,8 +169,10 @@ class Client:
         return collection_from_proto(reply)
 
     def collections(self) -> list[Collection]:
-        """Describe all collections, by name."""
+        """Describe all collections, by name. One that cannot be read is left out, and the log names it."""
         reply = self._call(self._collections.List, pb.ListRequest)
+        for each in reply.unreadable:
+            log.warning(UNREADABLE, each.name, each.error.message, each.error.reason)
         return [collection_from_proto(each) for each in reply.collections]
 
     def drop(self, name: str) -> None:

@@ -42,6 +42,7 @@ from pixkin_proto.errors import (
     UnknownCollection,
     UnknownItem,
 )
+from pixkin_proto.kept import without_frames
 from pixkin_proto.names import check_id, check_name, resolve_descriptor
 from pixkin_scoring.examples import QueryVector
 from pixkin_scoring.filters import parse_filter
@@ -53,7 +54,16 @@ from pixkin_scoring.search import SearchRequest, Stopwatch, search_batch
 from pixkin_scoring.stores import Store, open_store
 from pixkin_scoring.stores.layout import IndexLayout
 
-from pixkin_server.api import Embedding, ExtractorChoice, ExtractorInfo, FileState, NewItem, Query, SearchCall
+from pixkin_server.api import (
+    UNREADABLE,
+    Embedding,
+    ExtractorChoice,
+    ExtractorInfo,
+    FileState,
+    NewItem,
+    Query,
+    SearchCall,
+)
 from pixkin_server.changes import file_state
 from pixkin_server.counts import MAX_DESCRIPTORS, MAX_EXAMPLES, check_count
 from pixkin_server.deriving import (
@@ -412,18 +422,23 @@ class Engine:
 
     def collections(self, *, timeout: float | None = None) -> list[Collection]:
         """Describe all collections, by name. One that cannot be read is left out, and the log names it."""
-        deadline = self._deadline(timeout)
-        return [found for name in self.store.list() if (found := self._readable(name, deadline)) is not None]
+        return self.list_collections(timeout=timeout)[0]
 
-    def _readable(self, name: str, deadline: float) -> Collection | None:
-        try:
-            return self.store.describe(name, deadline=deadline)
-        except UnknownCollection:  # dropped since it was listed
-            return None
-        except PixkinError as error:
-            self.store.check(deadline=deadline)  # a store that is gone must not look like an empty one
-            log.warning("collection %s cannot be read: %s [%s]", name, error.message, error.reason)
-            return None
+    def list_collections(self, *, timeout: float | None = None) -> tuple[list[Collection], dict[str, PixkinError]]:
+        """Describe all collections, by name, and say why others cannot be read, which the log names too."""
+        deadline = self._deadline(timeout)
+        readable: list[Collection] = []
+        unreadable: dict[str, PixkinError] = {}
+        for name in self.store.list():
+            try:
+                readable.append(self.store.describe(name, deadline=deadline))
+            except UnknownCollection:  # dropped since it was listed
+                continue
+            except PixkinError as error:
+                self.store.check(deadline=deadline)  # a store that is gone must not look like an empty one
+                unreadable[name] = without_frames(error)
+                log.warning(UNREADABLE, name, error.message, error.reason)
+        return readable, unreadable
 
     def drop(self, name: str) -> None:
         """Delete a collection."""

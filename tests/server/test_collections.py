@@ -321,3 +321,19 @@ def test_a_new_collection_verifies_without_findings(client: Client) -> None:
     assert client.verify("fresh").problems == ()
     assert client.verify("photos").items == 24
     client.drop("fresh")
+
+
+def test_a_collection_that_cannot_be_read_is_named_beside_the_others(
+    client: Client, served: Any, stubs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = served.store / "damaged.sqlite"
+    damaged.write_bytes(b"not a database" * 1000)
+    try:
+        reply = stubs.collections.List(pb.ListRequest(), timeout=10)
+        listed = [each.name for each in client.collections()]
+    finally:
+        damaged.unlink()
+    assert [(each.name, each.error.reason) for each in reply.unreadable] == [("damaged", "STORE_FORMAT")]
+    assert listed == [each.name for each in reply.collections]
+    assert "collection damaged cannot be read" in caplog.text
+    assert str(served.store) not in reply.unreadable[0].error.message

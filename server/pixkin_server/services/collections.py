@@ -24,6 +24,7 @@ from pixkin_server.messages.collections import (
     new_item_from_proto,
     update_from_proto,
 )
+from pixkin_server.messages.errors import error_to_proto
 from pixkin_server.messages.telling import told
 from pixkin_server.messages.types import descriptor_from_proto, facts_from_proto
 
@@ -61,8 +62,13 @@ class CollectionsService(collections_pb2_grpc.CollectionsServicer):
     async def List(self, request: pb.ListRequest, context: grpc.aio.ServicerContext) -> pb.ListReply:
         """List all collections."""
         del request
-        found = await self._calls.run(context, self._engine.collections, timeout=remaining(context))
-        return pb.ListReply(collections=[collection_to_proto(each) for each in found])
+        readable, unreadable = await self._calls.run(context, self._engine.list_collections, timeout=remaining(context))
+        return pb.ListReply(
+            collections=[collection_to_proto(each) for each in readable],
+            unreadable=[
+                pb.UnreadableCollection(name=name, error=error_to_proto(error)) for name, error in unreadable.items()
+            ],
+        )
 
     async def Drop(self, request: pb.DropRequest, context: grpc.aio.ServicerContext) -> pb.DropReply:
         """Delete a collection."""
