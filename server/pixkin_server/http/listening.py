@@ -72,7 +72,7 @@ class HttpServer:
     def _bound(self, settings: HttpSettings) -> socket.socket:
         port = int(settings.address.rpartition(":")[2])
         try:
-            return _listening(self._host, port)
+            return listening(self._host, port)
         except OSError as error:
             if settings.chosen:
                 raise InvalidArgument(
@@ -80,10 +80,10 @@ class HttpServer:
                     f"{settings.flag}"
                 ) from None
         self.note = f"{settings.address} is taken; the page has another port (choose one with {settings.flag})"
-        return _listening(self._host, 0)
+        return listening(self._host, 0)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens on a name or an address; raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host.strip("[]"), port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
