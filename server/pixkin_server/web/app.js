@@ -1,4 +1,4 @@
-// The page's one state: what changes it, and who is told.
+// The page's state, and what changes it.
 
 import { Refusal, call } from "./api.js";
 import { middleBox } from "./box.js";
@@ -9,7 +9,7 @@ import { formatState, parseState, plainSettings, sameSource, source } from "./st
 
 /** @typedef {{show: (state: import("./state.js").State) => void}} View */
 
-/** What the page knows and shows. Views are told of every change. */
+/** What the page knows and shows. Views follow every change. */
 export class App {
   constructor() {
     this.state = parseState(location.search);

@@ -1,4 +1,4 @@
-// What is searched with: the drop area at first, then the examples with their settings.
+// The query: the drop area at first, then the examples with their settings.
 
 import { byId, fill } from "./elements.js";
 import { Example } from "./example.js";

@@ -65,7 +65,7 @@ export class Growth {
   async #follow(before) {
     const now = await call(collectionPath(before.name));
     if (this.name !== before.name) return;
-    const changed = now.generation !== before.generation || now.incarnation !== before.incarnation;
+    const changed = ["generation", "incarnation"].some((key) => now[key] !== before[key]);
     this.still = changed ? 0 : this.still + 1;
     if (changed) {
       Object.assign(before, now);

@@ -85,7 +85,7 @@ export class Results {
   }
 
   async #showStart(state, collection) {
-    const key = `start ${collection.name} ${collection.incarnation} ${collection.generation}`;
+    const key = `start ${collection.incarnation} ${collection.generation}`;
     if (key === this.key) return;
     this.#clear(key);
     try {
