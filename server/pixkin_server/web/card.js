@@ -1,4 +1,4 @@
-// One picture of the grid: a click searches with it, and beside it stands what is known of it.
+// One picture of the grid: a click searches with it; beside it stands what is known of it.
 
 import { el } from "./elements.js";
 import { HIT } from "./intake.js";

@@ -1,4 +1,4 @@
-// What the components of a descriptor stand for, as the axes that its extractor declares.
+// What the components of a descriptor stand for, by the axes of its extractor.
 
 /** @typedef {{name: string, labels: string[], outlines?: any[]}} Axis The last axis of a table runs fastest. */
 

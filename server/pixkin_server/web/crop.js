@@ -1,4 +1,4 @@
-// The crop box over a picture: drawn, moved and resized by mouse, touch and keyboard.
+// The crop box over a picture, by mouse, touch and keyboard.
 
 import { boxBetween, middleBox, movedBox, resizedBox } from "./box.js";
 import { el } from "./elements.js";
