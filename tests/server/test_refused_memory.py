@@ -114,6 +114,16 @@ def test_a_thousand_refused_pictures_of_a_format_leave_no_memory_behind(
     assert resident(uncollected.process.pid) - before < ROOM
 
 
+@pytest.mark.slow
+def test_large_pictures_leave_no_memory_behind_in_the_threads_that_read_them(uncollected: Any) -> None:
+    out = BytesIO()
+    Image.new("1", (7_000, 7_000), 1).save(out, "PNG")
+    before = resident(uncollected.process.pid)
+    with Client(uncollected.address) as client, ThreadPoolExecutor(8) as callers:
+        list(callers.map(lambda _: client.embed(out.getvalue(), extractor=HISTOGRAM), range(8)))
+    assert resident(uncollected.process.pid) - before < 600 * MIB
+
+
 @pytest.fixture
 def engine(store: Path, extractors: Path) -> Iterator[Engine]:
     """An engine in this process, without garbage collection."""
