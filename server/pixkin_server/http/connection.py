@@ -11,13 +11,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pixkin_server.http.framing import Framing
 from pixkin_server.http.guard import HEADERS
+from pixkin_server.http.incoming import LINGER_SECONDS
 from pixkin_server.http.replies import error_reply
 
 MAX_CONNECTIONS = 256
 HEADER_SECONDS = 10.0
 """In which the head of a request must have come, once a connection is open or its first byte is there."""
-LINGER_SECONDS = 2.0
-"""How long the rest of a body is read and dropped that was refused, so that its sender gets to read why."""
 STALL_SECONDS = 20.0
 """How long a caller may read nothing of a reply that waits for it."""
 READ_SIZE = 16 * 1024

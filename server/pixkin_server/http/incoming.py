@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from pixkin_proto.errors import Deadline, InvalidArgument, Overloaded, TooLarge, UnsupportedType
+from pixkin_proto.errors import Deadline, InvalidArgument, Overloaded, PixkinError, TooLarge, UnsupportedType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 BODY_SECONDS = 60.0
 """In which a body must have come, and each message of a stream."""
+LINGER_SECONDS = 2.0
+"""How long the rest of a body is read and dropped that was refused, so that its sender gets to read why."""
 MAX_BUFFERED = 512 * 2**20
 """Bytes of all bodies that are being read or answered."""
 
@@ -54,6 +57,7 @@ class Incoming:
         self._query: bytes = scope["query_string"]
         self._buffered = buffered
         self.held = 0
+        self._unread = False
 
     @property
     def content_type(self) -> str:
@@ -104,8 +108,19 @@ class Incoming:
                 return await self._read(limit, advice, check)
         except TimeoutError:
             raise Deadline("receiving the request") from None
+        except PixkinError:
+            if self._unread:
+                await self._drop()
+            raise
         finally:
             self._buffered.bodies -= 1
+
+    async def _drop(self) -> None:
+        """Read on for a while and keep nothing: closing a connection that still sends loses the answer on its way."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await self.receive()).get("more_body", False):
+                    pass
 
     async def _read(self, limit: int, advice: str, check: Callable[[bytes], None]) -> bytes:
         chunks = []
@@ -115,6 +130,7 @@ class Incoming:
             if message["type"] == "http.disconnect":
                 raise Gone
             chunk, more = message.get("body", b""), message.get("more_body", False)
+            self._unread = more
             self.hold(len(chunk))
             if self.held > limit:
                 raise TooLarge("the request's body", limit, advice)

@@ -62,7 +62,7 @@ def test_every_command_on_a_collection_takes_store_and_server(path: str) -> None
     names = {name for param in ALL[path].params for name in param.opts}
     assert {"--store", "--insecure", "--server"} <= names
     # What works on every item of a collection takes as long as it takes.
-    named = ("augment", "derive", "graph", "merge", "prune", "reindex", "rollback", "unlock")
+    named = ("augment", "derive", "graph", "merge", "prune", "reindex", "remove-descriptor", "rollback", "unlock")
     unbounded = {f"pixkin index {name}" for name in named}
     assert ("--timeout" in names) is (path not in unbounded)
 
