@@ -34,7 +34,6 @@ export function refine(panel) {
     const { expand, rerank } = offered[Number(at)];
     set({ expand, rerank });
   };
-  const folded = ({ target }) => panel.open[target.open ? "add" : "delete"]("stages");
   return el(
     "fieldset", {},
     el("legend", { text: "Refine" }),
@@ -42,7 +41,7 @@ export function refine(panel) {
       "Re-ranking",
       select(now < 0 ? [...entries, ["-1", "As set below"]] : entries, String(now), take, { id: `${prefix}preset` })
     ),
-    el("details", { class: "fine", id: `${prefix}stages`, open: panel.open.has("stages") || now < 0, ontoggle: folded },
+    el("details", { class: "fine", id: `${prefix}stages`, open: panel.unfolded || now < 0 },
       el("summary", { text: "Stage by stage" }),
       expansionStage(panel, expansions),
       ...settings.rerank.map((text, at) => rerankStage(panel, text, at)),

@@ -19,7 +19,7 @@ const NORMALISE = [["", "yes"], ["none", "no, as stored"]];
  * @property {any} collection
  * @property {import("./state.js").Settings} settings
  * @property {string} prefix Of the ids of its fields.
- * @property {Set<string>} open Names of the folds that are open.
+ * @property {boolean} unfolded Whether the stages are shown.
  * @property {(change: Partial<import("./state.js").Settings>) => void} set
  */
 
@@ -28,7 +28,6 @@ export class SettingsPanel {
   /** @param {import("./app.js").App} app */
   constructor(app) {
     this.app = app;
-    this.open = new Set();
     this.other = false;
     this.key = "";
     this.line = el("span", { class: "soft", id: "settings-line" });
@@ -62,9 +61,10 @@ export class SettingsPanel {
     const { state, other } = this;
     if (!this.element.open || !state) return;
     const settings = (other && state.other) || state.settings;
+    const unfolded = this.body.querySelector(".fine")?.open; // the event of a fold may come after this
     /** @type {Panel} */
     const panel = {
-      app: this.app, settings, prefix: other ? "b-" : "a-", collection: this.app.collection, open: this.open,
+      app: this.app, settings, prefix: other ? "b-" : "a-", collection: this.app.collection, unfolded,
       set: (change) => this.app.set(change, other),
     };
     fill(this.body, state.other && this.#tabs(), compareBy(panel), refine(panel), filters(panel), this.#rest(panel));

@@ -107,6 +107,17 @@ def test_every_reranker_is_added_and_taken_away(visitor: Any, name: str) -> None
     assert "rerank" not in page.url
 
 
+def test_stages_stay_shown_however_soon_one_is_added(visitor: Any) -> None:
+    page = fold_out(visitor)
+    with visitor.searching():
+        page.get_by_label("Add a re-ranking").evaluate("""select => {
+            select.closest("details").querySelector("summary").click();
+            select.value = "collapse";
+            select.dispatchEvent(new Event("change", { bubbles: true }));
+        }""")
+    expect(page.get_by_role("button", name="Take away collapse")).to_be_visible()
+
+
 def test_rerankers_run_in_the_order_in_which_they_are_shown(visitor: Any) -> None:
     page = fold_out(visitor, f"{BY_ID}&rerank=diffusion&rerank=k-reciprocal")
     with visitor.searching():
