@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,14 @@ from PIL import Image
 from pixkin_server.opensearch_node.node import Node, start_node
 
 QUICK_START = ("-XX:TieredStopAtLevel=1",)  # one compiler in place of two: half the processor time until a node answers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_usual() -> None:
+    """Have processes that tests start end by Ctrl-C and hangups, also where whoever runs the tests ignores them."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ class EmbeddedStore:
         if layout is not None:
             raise InvalidArgument(
                 f"shards, replicas, slices, ann and lean belong to an index of OpenSearch, and {self.name} is a "
-                "directory; leave them out, or name a cluster: --store https://HOST:9200"
+                "directory; leave them out, or name a cluster as the store, such as https://HOST:9200"
             )
         path = self._path(name)
         declared = [check_descriptor(descriptor) for descriptor in descriptors]

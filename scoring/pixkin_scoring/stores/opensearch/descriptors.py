@@ -49,7 +49,7 @@ def put_descriptor(
     """
     if descriptor.name in {known.name for known in index.schema.descriptors}:
         raise InvalidArgument(f"{index.collection} has a descriptor {descriptor.name} already; choose another name")
-    _check_other_versions(connection, index, descriptor.name)
+    _check_other_versions(connection, index, descriptor.name, deadline)
     properties = vector_properties(descriptor, index.schema.layout)
     if "ann" in properties:
         _check_neighbours(connection, index, descriptor.name, properties["ann"]["properties"], deadline)
@@ -84,7 +84,7 @@ def remove_descriptor(connection: Connection, index: Index, descriptor: Descript
     """
     if len(index.schema.descriptors) == 1:
         raise only_descriptor(index.collection, descriptor.name)
-    _check_other_versions(connection, index, descriptor.name)
+    _check_other_versions(connection, index, descriptor.name, deadline)
 
     def detach() -> None:
         kept.remove(connection, index.collection, keys_of(descriptor.name), deadline=patient(deadline))
@@ -112,9 +112,9 @@ def put_vectors(
     _put_attachments(connection, index, attachments, deadline)
 
 
-def _check_other_versions(connection: Connection, index: Index, descriptor: str) -> None:
+def _check_other_versions(connection: Connection, index: Index, descriptor: str, deadline: float) -> None:
     """Raise InvalidArgument where a rollback could bring the descriptor's vectors back beside other attachments."""
-    have = [other.name for other in other_versions(connection, index)
+    have = [other.name for other in other_versions(connection, index, deadline=patient(deadline))
             if descriptor in {each.name for each in other.schema.descriptors}]  # fmt: skip
     if have:
         raise InvalidArgument(

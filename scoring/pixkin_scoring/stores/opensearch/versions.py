@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -209,9 +210,10 @@ def unlock(connection: Connection, collection: str) -> Iterator[str]:
         yield f"{index.name} takes writes again"
 
 
-def other_versions(connection: Connection, index: Index) -> list[Index]:
+def other_versions(connection: Connection, index: Index, *, deadline: float = math.inf) -> list[Index]:
     """Return the versions of a collection that its alias does not name, the oldest first."""
-    return [each for each in find_versions(connection, index.collection) if each.name != index.name]
+    versions = find_versions(connection, index.collection, deadline=deadline)
+    return [each for each in versions if each.name != index.name]
 
 
 def remove_others(connection: Connection, collection: str) -> list[str]:
