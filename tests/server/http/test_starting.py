@@ -172,7 +172,7 @@ def test_calls_in_flight_finish_and_idle_connections_hold_up_nothing(
         idle = httpx.Client(base_url=served.page)
         assert idle.get("/healthz").status_code == 200
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(client.post, "/v1/search/batch", json={"requests": [query] * 60})
+            asked = pool.submit(client.post, "/v1/search/batch", json={"requests": [query] * 200})
             time.sleep(0.4)
             assert not asked.done()
             served.process.send_signal(number)
